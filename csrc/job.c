@@ -1,0 +1,107 @@
+/* job.c - claiming tiles, stopping, and telling how far the work is. */
+#include "job.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+#if defined(_MSC_VER) && !defined(__clang__)
+#include <intrin.h>
+int64_t vb_counter_add(vb_counter *c, int64_t amount) { return _InterlockedExchangeAdd64(&c->value, amount); }
+#else
+int64_t vb_counter_add(vb_counter *c, int64_t amount)
+{
+    return __atomic_fetch_add(&c->value, amount, __ATOMIC_ACQ_REL);
+}
+#endif
+
+int64_t vb_counter_get(vb_counter *c) { return vb_counter_add(c, 0); }
+
+/* One thread's view of the job it works on. */
+struct vb_pulse {
+    vb_job *job;
+    vb_poll poll;
+    void *context;
+    int64_t pending; /* elements done since the last look at the clock */
+    double polled;   /* when, in seconds */
+};
+
+/* About half a millisecond of work between looks at the clock and at the stop flag, and a
+ * tenth of a second between polls: the poll may have to wait for the interpreter. */
+static const int64_t elements_per_look = 1 << 22;
+static const double seconds_per_poll = 0.1;
+
+static double seconds(void)
+{
+    struct timespec t;
+    timespec_get(&t, TIME_UTC);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+int vb_pulse_beat(vb_pulse *pulse, size_t elements)
+{
+    vb_job *job = pulse->job;
+    double now;
+
+    pulse->pending += (int64_t)elements;
+    if (pulse->pending < elements_per_look)
+        return 0;
+    vb_counter_add(&job->done, pulse->pending);
+    pulse->pending = 0;
+    if (vb_counter_get(&job->stop))
+        return 1;
+    if (!pulse->poll)
+        return 0;
+    now = seconds();
+    if (now >= pulse->polled && now < pulse->polled + seconds_per_poll)
+        return 0;
+    pulse->polled = now;
+    if (pulse->poll(pulse->context, (double)vb_counter_get(&job->done), job->work))
+        vb_job_stop(job);
+    return vb_counter_get(&job->stop) != 0;
+}
+
+vb_status vb_job_run(vb_job *job, vb_poll poll, void *context)
+{
+    vb_pulse pulse = {job, poll, context, 0, seconds()};
+    void *scratch = vb_alloc(job->scratch_bytes, 1);
+    vb_status status = VB_OK;
+
+    if (!scratch) {
+        vb_job_stop(job);
+        return VB_NO_MEMORY;
+    }
+    while (status == VB_OK) {
+        size_t index;
+        if (vb_counter_get(&job->stop)) {
+            status = VB_STOPPED;
+            break;
+        }
+        index = (size_t)vb_counter_add(&job->next, 1);
+        if (index >= job->tiles)
+            break;
+        status = job->tile(job, index, scratch, &pulse);
+        if (status != VB_OK)
+            vb_job_stop(job);
+    }
+    vb_counter_add(&job->done, pulse.pending);
+    free(scratch);
+    return status;
+}
+
+void vb_job_stop(vb_job *job) { vb_counter_add(&job->stop, 1); }
+size_t vb_job_tiles(const vb_job *job) { return job->tiles; }
+double vb_job_work(const vb_job *job) { return job->work; }
+
+void vb_job_free(vb_job *job)
+{
+    if (job && job->end)
+        job->end(job);
+    free(job);
+}
+
+void *vb_alloc(size_t count, size_t size)
+{
+    if (count > PTRDIFF_MAX / size)
+        return NULL;
+    return malloc(vb_max(count * size, 1));
+}

@@ -1,0 +1,38 @@
+/* job.h - the inside of a job: work in tiles that any thread may claim. */
+#ifndef VB_JOB_H
+#define VB_JOB_H
+
+#include "vecblade.h"
+
+/* A counter that threads add to. */
+typedef struct {
+    volatile int64_t value;
+} vb_counter;
+
+typedef struct vb_pulse vb_pulse;
+
+/* What every kind of job begins with. */
+struct vb_job {
+    /* Do tile `index`, in scratch memory that is this thread's own and kept between its tiles.
+     * Call vb_pulse_beat() between pieces of work, and return at once if it says so. */
+    vb_status (*tile)(vb_job *job, size_t index, void *scratch, vb_pulse *pulse);
+    void (*end)(vb_job *job); /* free what the job holds beside itself; may be NULL */
+    size_t tiles, scratch_bytes;
+    double work;
+    vb_counter next, done, stop;
+};
+
+/* Tell that a piece of work is done (in elements). Non-zero: stop here. */
+int vb_pulse_beat(vb_pulse *pulse, size_t elements);
+
+int64_t vb_counter_add(vb_counter *counter, int64_t amount);
+int64_t vb_counter_get(vb_counter *counter);
+
+VB_INLINE size_t vb_divide_up(size_t a, size_t b) { return a / b + (a % b != 0); }
+VB_INLINE size_t vb_min(size_t a, size_t b) { return a < b ? a : b; }
+VB_INLINE size_t vb_max(size_t a, size_t b) { return a > b ? a : b; }
+
+/* malloc(count * size), NULL when the product overflows; never NULL for nothing. */
+void *vb_alloc(size_t count, size_t size);
+
+#endif

@@ -1,0 +1,38 @@
+/* avx2.c - the kernels in AVX2 and FMA. The flags of this unit license AVX2 everywhere in it:
+ * nothing that runs on a lesser CPU may live here. */
+#if defined(__AVX2__) && (defined(__FMA__) || defined(_MSC_VER))
+
+#include "simd_avx2.h"
+
+#include "canonical.h"
+
+#define VB_ISA avx2
+#define VB_T f32
+#include "canonical.inc"
+#define VB_T f64
+#include "canonical.inc"
+
+const vb_record vb_records_avx2[] = {
+    VB_PAIR(vb_dot_f32_avx2, VB_DOT, VB_F32),
+    VB_ROWS(vb_dot_rows_f32_avx2, VB_DOT, VB_F32),
+    VB_PAIR(vb_sqdiff_f32_avx2, VB_SQDIFF, VB_F32),
+    VB_ROWS(vb_sqdiff_rows_f32_avx2, VB_SQDIFF, VB_F32),
+    VB_PAIR(vb_dotnorm_f32_avx2, VB_DOTNORM, VB_F32),
+    VB_ROWS(vb_dotnorm_rows_f32_avx2, VB_DOTNORM, VB_F32),
+    VB_PAIR(vb_dot_f64_avx2, VB_DOT, VB_F64),
+    VB_ROWS(vb_dot_rows_f64_avx2, VB_DOT, VB_F64),
+    VB_PAIR(vb_sqdiff_f64_avx2, VB_SQDIFF, VB_F64),
+    VB_ROWS(vb_sqdiff_rows_f64_avx2, VB_SQDIFF, VB_F64),
+    VB_PAIR(vb_dotnorm_f64_avx2, VB_DOTNORM, VB_F64),
+    VB_ROWS(vb_dotnorm_rows_f64_avx2, VB_DOTNORM, VB_F64),
+    {0},
+};
+
+#else
+
+#include "contract.h"
+
+/* Another architecture: the level has no kernels. */
+const vb_record vb_records_avx2[] = {{0}};
+
+#endif

@@ -1,0 +1,38 @@
+/* avx512.c - the kernels in AVX-512 (F, VL, DQ, BW). The flags of this unit license AVX-512 everywhere in it:
+ * nothing that runs on a lesser CPU may live here. */
+#if defined(__AVX512F__) && defined(__AVX512VL__) && defined(__AVX512DQ__) && defined(__AVX512BW__)
+
+#include "simd_avx512.h"
+
+#include "canonical.h"
+
+#define VB_ISA avx512
+#define VB_T f32
+#include "canonical.inc"
+#define VB_T f64
+#include "canonical.inc"
+
+const vb_record vb_records_avx512[] = {
+    VB_PAIR(vb_dot_f32_avx512, VB_DOT, VB_F32),
+    VB_ROWS(vb_dot_rows_f32_avx512, VB_DOT, VB_F32),
+    VB_PAIR(vb_sqdiff_f32_avx512, VB_SQDIFF, VB_F32),
+    VB_ROWS(vb_sqdiff_rows_f32_avx512, VB_SQDIFF, VB_F32),
+    VB_PAIR(vb_dotnorm_f32_avx512, VB_DOTNORM, VB_F32),
+    VB_ROWS(vb_dotnorm_rows_f32_avx512, VB_DOTNORM, VB_F32),
+    VB_PAIR(vb_dot_f64_avx512, VB_DOT, VB_F64),
+    VB_ROWS(vb_dot_rows_f64_avx512, VB_DOT, VB_F64),
+    VB_PAIR(vb_sqdiff_f64_avx512, VB_SQDIFF, VB_F64),
+    VB_ROWS(vb_sqdiff_rows_f64_avx512, VB_SQDIFF, VB_F64),
+    VB_PAIR(vb_dotnorm_f64_avx512, VB_DOTNORM, VB_F64),
+    VB_ROWS(vb_dotnorm_rows_f64_avx512, VB_DOTNORM, VB_F64),
+    {0},
+};
+
+#else
+
+#include "contract.h"
+
+/* Another architecture: the level has no kernels. */
+const vb_record vb_records_avx512[] = {{0}};
+
+#endif

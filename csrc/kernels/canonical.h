@@ -1,0 +1,88 @@
+/* canonical.h - the canonical sums over 32 lanes, written once for every ISA.
+ *
+ * An ISA unit includes its vocabulary (simd_<isa>.h), then this file, then canonical.inc once
+ * per type. The vocabulary gives:
+ *
+ *   vd            a vector of VD_LANES float64 numbers; VD_LANES divides 32
+ *   VD_REGISTERS  how many vd accumulators fit in registers beside the operands
+ *   vd_zero() vd_add(a, b) vd_sub(a, b)
+ *   vd_fma(a, b, c)         a * b + c, rounded once
+ *   vd_load_<type>(p)       VD_LANES elements at p, any alignment, widened
+ *   vd_part_<type>(p, n)    the first n of them (0 < n < VD_LANES; reads no more), then zeros
+ *   vd_fold(v)              lanes l + (l + VD_LANES / 2), and so on down to one number
+ */
+#ifndef VB_KERNELS_CANONICAL_H
+#define VB_KERNELS_CANONICAL_H
+
+#include <math.h>
+
+#include "contract.h"
+
+#define VD_COUNT (VB_LANES / VD_LANES)
+/* The most sums that one accumulator keeps. */
+#define VB_MAX_SUMS 3
+
+#if defined(__clang__)
+#define VB_UNROLL _Pragma("clang loop unroll(full)")
+#elif defined(__GNUC__)
+#define VB_UNROLL _Pragma("GCC unroll 32")
+#else
+#define VB_UNROLL
+#endif
+
+/* vb_size_of_<type>: bytes an element. */
+#define VB_SIZE_OF(id, name, element) vb_size_of_##name = sizeof(element),
+enum { VB_EACH_TYPE(VB_SIZE_OF) };
+#undef VB_SIZE_OF
+
+/* Number of sums that the accumulator keeps: dotnorm drops a.a if the caller has it. */
+#define VB_SUMS(accumulator, with_aa) ((accumulator) != VB_DOTNORM ? 1 : (with_aa) ? 3 : 2)
+
+/* How many of the VD_COUNT vectors of lanes to sum in one pass over the row: all of them if
+ * the registers hold the accumulators, else a half, a quarter, ... The lanes do not meet before the
+ * fold, so passes over disjoint lanes change no bit, and each element is still read once. */
+#define VB_GROUP(sums) \
+    (VD_COUNT * (sums) <= VD_REGISTERS ? VD_COUNT : VD_COUNT / 2 * (sums) <= VD_REGISTERS ? VD_COUNT / 2 : VD_COUNT / 4)
+
+/* One vector of elements into vector j of the lanes. */
+VB_INLINE void vb_step(vb_accumulator accumulator, int with_aa, vd a, vd x, vd lanes[VB_MAX_SUMS][VD_COUNT], int j)
+{
+    if (accumulator == VB_SQDIFF) {
+        vd difference = vd_sub(a, x);
+        lanes[0][j] = vd_fma(difference, difference, lanes[0][j]);
+        return;
+    }
+    lanes[0][j] = vd_fma(a, x, lanes[0][j]);
+    if (accumulator == VB_DOTNORM) {
+        lanes[1][j] = vd_fma(x, x, lanes[1][j]);
+        if (with_aa)
+            lanes[2][j] = vd_fma(a, a, lanes[2][j]);
+    }
+}
+
+/* Fold the lanes of one sum, and settle the sign of zero and the bits of NaN. */
+VB_INLINE double vb_fold(vd lanes[VD_COUNT])
+{
+    double sum;
+#if VD_COUNT >= 32
+    VB_UNROLL
+    for (int j = 0; j < 16; j++)
+        lanes[j] = vd_add(lanes[j], lanes[j + 16]);
+#endif
+#if VD_COUNT >= 16
+    VB_UNROLL
+    for (int j = 0; j < 8; j++)
+        lanes[j] = vd_add(lanes[j], lanes[j + 8]);
+#endif
+#if VD_COUNT >= 8
+    VB_UNROLL
+    for (int j = 0; j < 4; j++)
+        lanes[j] = vd_add(lanes[j], lanes[j + 4]);
+#endif
+    lanes[0] = vd_add(lanes[0], lanes[2]);
+    lanes[1] = vd_add(lanes[1], lanes[3]);
+    sum = vd_fold(vd_add(lanes[0], lanes[1]));
+    return sum == sum ? sum + 0.0 : (double)NAN;
+}
+
+#endif

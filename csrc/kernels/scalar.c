@@ -1,0 +1,27 @@
+/* scalar.c - the kernels in portable C. Every level falls back on it, so it implements every kernel. */
+
+#include "simd_scalar.h"
+
+#include "canonical.h"
+
+#define VB_ISA scalar
+#define VB_T f32
+#include "canonical.inc"
+#define VB_T f64
+#include "canonical.inc"
+
+const vb_record vb_records_scalar[] = {
+    VB_PAIR(vb_dot_f32_scalar, VB_DOT, VB_F32),
+    VB_ROWS(vb_dot_rows_f32_scalar, VB_DOT, VB_F32),
+    VB_PAIR(vb_sqdiff_f32_scalar, VB_SQDIFF, VB_F32),
+    VB_ROWS(vb_sqdiff_rows_f32_scalar, VB_SQDIFF, VB_F32),
+    VB_PAIR(vb_dotnorm_f32_scalar, VB_DOTNORM, VB_F32),
+    VB_ROWS(vb_dotnorm_rows_f32_scalar, VB_DOTNORM, VB_F32),
+    VB_PAIR(vb_dot_f64_scalar, VB_DOT, VB_F64),
+    VB_ROWS(vb_dot_rows_f64_scalar, VB_DOT, VB_F64),
+    VB_PAIR(vb_sqdiff_f64_scalar, VB_SQDIFF, VB_F64),
+    VB_ROWS(vb_sqdiff_rows_f64_scalar, VB_SQDIFF, VB_F64),
+    VB_PAIR(vb_dotnorm_f64_scalar, VB_DOTNORM, VB_F64),
+    VB_ROWS(vb_dotnorm_rows_f64_scalar, VB_DOTNORM, VB_F64),
+    {0},
+};

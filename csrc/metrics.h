@@ -1,0 +1,36 @@
+/* metrics.h - from accumulators to the values that users see. */
+#ifndef VB_METRICS_H
+#define VB_METRICS_H
+
+#include "kernels/contract.h"
+
+/* The most rows that the drivers score in one call: row addresses, values and norms of a chunk
+ * stay in L1 (6 KiB). */
+#define VB_CHUNK 256
+
+/* One query, ready to meet many rows of one type. */
+typedef struct {
+    vb_metric metric;
+    vb_type type; /* of the rows */
+    size_t d;
+    const double *query;
+    double norm; /* |query|^2, for the cosines */
+} vb_scorer;
+
+/* query: d numbers, which the scorer does not copy. */
+void vb_scorer_init(vb_scorer *scorer, vb_metric metric, vb_type type, size_t d, const double *query);
+
+/* values[i] = metric(query, rows[i]), n <= VB_CHUNK. */
+void vb_scorer_run(const vb_scorer *scorer, const char *const *rows, size_t n, double *values);
+
+/* Element by element, exact. */
+void vb_widen(vb_type type, const void *row, size_t d, double *out);
+
+/* row /= |row|, d numbers in place; all NaN if the row has no direction (zero, infinite, NaN). */
+void vb_unit(double *row, size_t d);
+
+/* How many consecutive rows of this width to score at a time, so that they stay in L2 while
+ * several queries meet them. */
+size_t vb_chunk_rows(vb_type type, size_t d);
+
+#endif

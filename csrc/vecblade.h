@@ -1,0 +1,161 @@
+/* vecblade.h - the C core: distances, dot products and cosines over rows of numbers.
+ *
+ * No Python in here, no threads, no global state but the kernel table that vb_init() fills.
+ *
+ *   rows      d numbers of one type, contiguous; rows lie anywhere (any stride, any alignment)
+ *   kernels   csrc/kernels/: one accumulator over pairs of rows, per type and ISA level
+ *   metrics   an accumulator, an epilogue and an order (metrics.c)
+ *   drivers   measure.c, pairwise.c, search.c: cut the work into tiles, and name no ISA
+ *   jobs      job.c: any number of the caller's threads claim a job's tiles
+ *
+ * Strides are in bytes, counts in rows or elements. Nothing here reads past the d-th element
+ * of a row. Functions that can fail return a vb_status; pointers must not be NULL unless the
+ * comment says so. A job may be run by many threads at once; building and ending one is the
+ * business of a single thread.
+ */
+#ifndef VECBLADE_H
+#define VECBLADE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(_MSC_VER) && !defined(__clang__)
+#define VB_INLINE static __forceinline
+#else
+#define VB_INLINE static inline __attribute__((always_inline))
+#endif
+
+/* One row per element type: enumerator, name, C type. */
+#define VB_EACH_TYPE(X) \
+    X(VB_F32, f32, float) \
+    X(VB_F64, f64, double)
+
+/* One row per accumulator: enumerator, name. What each sums: kernels/contract.h. */
+#define VB_EACH_ACCUMULATOR(X) \
+    X(VB_DOT, dot) \
+    X(VB_SQDIFF, sqdiff) \
+    X(VB_DOTNORM, dotnorm)
+
+/* One row per metric: enumerator, name, accumulator, 1 if larger is closer. */
+#define VB_EACH_METRIC(X) \
+    X(VB_METRIC_DOT, dot, VB_DOT, 1) \
+    X(VB_METRIC_COSINE_SIMILARITY, cosine_similarity, VB_DOTNORM, 1) \
+    X(VB_METRIC_COSINE, cosine, VB_DOTNORM, 0) \
+    X(VB_METRIC_EUCLIDEAN, euclidean, VB_SQDIFF, 0) \
+    X(VB_METRIC_SQEUCLIDEAN, sqeuclidean, VB_SQDIFF, 0)
+
+#define VB_ENUMERATOR(id, ...) id,
+typedef enum { VB_EACH_TYPE(VB_ENUMERATOR) VB_TYPES } vb_type;
+typedef enum { VB_EACH_ACCUMULATOR(VB_ENUMERATOR) VB_ACCUMULATORS } vb_accumulator;
+typedef enum { VB_EACH_METRIC(VB_ENUMERATOR) VB_METRICS } vb_metric;
+#undef VB_ENUMERATOR
+
+typedef enum {
+    VB_OK,
+    VB_STOPPED,   /* vb_job_stop() was called, or the poll function asked for it */
+    VB_NO_MEMORY, /* an allocation failed; the job has stopped */
+} vb_status;
+
+size_t vb_type_size(vb_type type);
+const char *vb_type_name(vb_type type);
+const char *vb_metric_name(vb_metric metric);
+/* 1 if a larger value of this metric is closer, 0 if a smaller one is. */
+int vb_metric_is_similarity(vb_metric metric);
+
+/* ---- the kernel table -------------------------------------------------------------- */
+
+/* Fill the kernel table: the best level this CPU has, or `level` if it is not NULL.
+ * Returns 0; -1 if there is no such level; -2 if this CPU, or this build, lacks it.
+ * Not thread-safe: for the first call of a process, and for tests. */
+int vb_init(const char *level);
+
+/* Name of level i, best first, or NULL past the last; whether this CPU and build run it. */
+const char *vb_level_name(size_t i);
+int vb_level_runs(size_t i);
+/* Name of the level in use. */
+const char *vb_level_active(void);
+
+/* ---- one pair ---------------------------------------------------------------------- */
+
+/* The metric's value for two rows of d elements of the same type. */
+double vb_pair(vb_metric metric, vb_type type, const void *a, const void *b, size_t d);
+
+/* ---- jobs -------------------------------------------------------------------------- */
+
+typedef struct vb_job vb_job;
+
+/* Called now and then (ten times a second) by the thread that passed it; non-zero stops the
+ * job. done and total: elements met so far and in all. */
+typedef int (*vb_poll)(void *context, double done, double total);
+
+/* Take tiles of the job and work on them until none is left or the job has stopped. Call it
+ * from as many threads as you like; poll may be NULL. The job is complete when every call
+ * has returned, and at least one has. */
+vb_status vb_job_run(vb_job *job, vb_poll poll, void *context);
+/* Make every vb_job_run() return VB_STOPPED soon. */
+void vb_job_stop(vb_job *job);
+/* How many tiles the job has, and how many elements its kernels will meet. */
+size_t vb_job_tiles(const vb_job *job);
+double vb_job_work(const vb_job *job);
+/* Free the job and all it holds. NULL is allowed. */
+void vb_job_free(vb_job *job);
+
+/* Rows of one matrix. stride may be zero, negative, and no multiple of the element size. */
+typedef struct {
+    const char *base;
+    ptrdiff_t stride;
+    size_t count;
+    vb_type type;
+} vb_rows;
+
+#define VB_MAX_DIMS 64
+
+/* One operand of an elementwise measurement: where element 0 of the first row lies and the
+ * stride of each leading axis. For the output an "element" is one value. */
+typedef struct {
+    char *base;
+    vb_type type;
+    ptrdiff_t strides[VB_MAX_DIMS];
+} vb_operand;
+
+/* out[...] = metric(a[...], b[...]) over the leading axes shape[0..ndim). Operands repeat
+ * along an axis by a zero stride. NULL if memory is short. */
+vb_job *vb_measure_new(vb_metric metric, size_t d, int ndim, const size_t *shape, const vb_operand *a,
+                       const vb_operand *b, const vb_operand *out);
+
+/* out[i, j] = metric(a[i], b[j]). If same, a and b are one matrix, and each pair is computed
+ * once. NULL if memory is short. */
+vb_job *vb_pairwise_new(vb_metric metric, size_t d, const vb_rows *a, const vb_rows *b, int same, char *out,
+                        ptrdiff_t out_row, ptrdiff_t out_column, vb_type out_type);
+
+/* out[i] = rows[i] / |rows[i]|, in the type of the rows; NaN for a zero row. */
+vb_job *vb_normalize_new(size_t d, const vb_rows *rows, char *out, ptrdiff_t out_stride);
+
+/* Which corpus rows a search may return. mask (one byte a row) or ids (ascending, distinct,
+ * in range) may be NULL; not both given. */
+typedef struct {
+    const uint8_t *mask;
+    const int64_t *ids;
+    size_t eligible; /* how many rows that leaves */
+} vb_where;
+
+/* The k best corpus rows of each query, best first: indices[q * k + i] and values[q * k + i].
+ * 1 <= k <= eligible. NaN ranks last, ties rank by row. Values are the metric's float64.
+ * threads: how many threads will run the job (it decides how the rows are split, nothing
+ * else). NULL if memory is short. */
+vb_job *vb_topk_new(vb_metric metric, size_t d, const vb_rows *queries, const vb_rows *corpus, const vb_where *where,
+                    size_t k, int threads, int64_t *indices, double *values);
+/* After the job is complete: gather what the threads found. */
+vb_status vb_topk_finish(vb_job *job);
+
+/* Every corpus row at least as close as the threshold, for each query. */
+vb_job *vb_within_new(vb_metric metric, size_t d, const vb_rows *queries, const vb_rows *corpus, const vb_where *where,
+                      double threshold, int threads);
+/* After the job is complete: offsets[q] .. offsets[q + 1] will hold the rows of query q
+ * (queries + 1 numbers); returns the total. */
+int64_t vb_within_offsets(vb_job *job, int64_t *offsets);
+/* Then: the rows, ascending within a query, and the metric's float64 for each. offsets is
+ * what vb_within_offsets() left, and is so again afterwards. */
+void vb_within_emit(vb_job *job, int64_t *offsets, int64_t *indices, double *values);
+
+#endif

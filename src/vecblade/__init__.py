@@ -1,0 +1,42 @@
+"""
+Exact L2 distance, dot product and cosine over rows of numbers, at the speed of the hardware.
+
+Row functions (``_core.pyx``, ``_measure.py``)
+    `dot`, `sqeuclidean`, `euclidean`, `cosine`, `cosine_similarity`, `normalize`
+All pairs (``_measure.py``)
+    `pairwise`
+Search (``_search.py``)
+    `topk`, `within`
+This machine (``_info.py``, ``_threads.py``)
+    `cpu_info`, `set_num_threads`, `get_num_threads`
+
+What comes in is turned into arrays by ``_arrays.py``, work is shared by ``_threads.py``, and
+``reference.py`` is the same package in naive Python, for tests.
+"""
+
+from importlib.metadata import version as _version
+
+from ._core import cosine, cosine_similarity, dot, euclidean, sqeuclidean
+from ._info import cpu_info
+from ._measure import normalize, pairwise
+from ._search import TopK, Within, topk, within
+from ._threads import get_num_threads, set_num_threads
+
+__version__ = _version("vecblade")
+
+__all__ = [
+    "TopK",
+    "Within",
+    "cosine",
+    "cosine_similarity",
+    "cpu_info",
+    "dot",
+    "euclidean",
+    "get_num_threads",
+    "normalize",
+    "pairwise",
+    "set_num_threads",
+    "sqeuclidean",
+    "topk",
+    "within",
+]

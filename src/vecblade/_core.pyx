@@ -1,0 +1,562 @@
+"""The C core, as Python sees it: array addresses in, calls without the GIL, exceptions out.
+
+Nothing here is public but the five row functions, which `vecblade` re-exports. User-facing checks
+of arguments are in the Python modules; what arrives here is checked once more, but only for what would
+make the core touch memory that is not the arrays' own.
+"""
+
+import os
+
+cimport numpy as cnp
+from cpython.exc cimport PyErr_CheckSignals
+from libc.stddef cimport ptrdiff_t
+from libc.stdint cimport int64_t, uint8_t
+from libc.stdlib cimport free, malloc
+
+import numpy as np
+
+cnp.import_array()
+
+cdef extern from "vecblade.h":
+    ctypedef enum vb_type:
+        VB_F32, VB_F64, VB_TYPES
+    ctypedef enum vb_accumulator:
+        VB_DOT, VB_SQDIFF, VB_DOTNORM, VB_ACCUMULATORS
+    ctypedef enum vb_metric:
+        VB_METRIC_DOT, VB_METRIC_COSINE_SIMILARITY, VB_METRIC_COSINE
+        VB_METRIC_EUCLIDEAN, VB_METRIC_SQEUCLIDEAN, VB_METRICS
+    ctypedef enum vb_status:
+        VB_OK, VB_STOPPED, VB_NO_MEMORY
+    ctypedef struct vb_job:
+        pass
+    ctypedef struct vb_rows:
+        const char *base
+        ptrdiff_t stride
+        size_t count
+        vb_type type
+    ctypedef struct vb_operand:
+        char *base
+        vb_type type
+        ptrdiff_t strides[64]
+    ctypedef struct vb_where:
+        const uint8_t *mask
+        const int64_t *ids
+        size_t eligible
+    ctypedef int (*vb_poll)(void *context, double done, double total) noexcept
+
+    const char *vb_type_name(vb_type type)
+    const char *vb_metric_name(vb_metric metric)
+    bint vb_metric_is_similarity(vb_metric metric)
+    int vb_init(const char *level)
+    const char *vb_level_name(size_t i)
+    bint vb_level_runs(size_t i)
+    const char *vb_level_active()
+    double vb_pair(vb_metric metric, vb_type type, const void *a, const void *b, size_t d) noexcept nogil
+    vb_status vb_job_run(vb_job *job, vb_poll poll, void *context) noexcept nogil
+    void vb_job_stop(vb_job *job) noexcept nogil
+    size_t vb_job_tiles(const vb_job *job)
+    double vb_job_work(const vb_job *job)
+    void vb_job_free(vb_job *job)
+    vb_job *vb_measure_new(vb_metric, size_t, int, const size_t *, const vb_operand *, const vb_operand *,
+                           const vb_operand *)
+    vb_job *vb_pairwise_new(vb_metric, size_t, const vb_rows *, const vb_rows *, bint, char *, ptrdiff_t,
+                            ptrdiff_t, vb_type)
+    vb_job *vb_normalize_new(size_t, const vb_rows *, char *, ptrdiff_t)
+    vb_job *vb_topk_new(vb_metric, size_t, const vb_rows *, const vb_rows *, const vb_where *, size_t, int,
+                        int64_t *, double *)
+    vb_status vb_topk_finish(vb_job *) noexcept nogil
+    vb_job *vb_within_new(vb_metric, size_t, const vb_rows *, const vb_rows *, const vb_where *, double, int)
+    int64_t vb_within_offsets(vb_job *, int64_t *) noexcept nogil
+    void vb_within_emit(vb_job *, int64_t *, int64_t *, double *) noexcept nogil
+
+cdef extern from "kernels/contract.h":
+    ctypedef void vb_pair_kernel(const void *, const void *, size_t, double *) noexcept nogil
+    ctypedef void vb_rows_kernel(const double *, const char *const *, size_t, size_t, double *,
+                                 double *) noexcept nogil
+    ctypedef struct vb_record:
+        const char *name
+        vb_accumulator accumulator
+        vb_type type
+        vb_pair_kernel *pair
+        vb_rows_kernel *rows
+    const vb_record *vb_registry(size_t i, const char **level, int *runs, int *active)
+
+METRICS = {vb_metric_name(<vb_metric>m).decode(): m for m in range(VB_METRICS)}
+SIMILARITIES = frozenset(name for name, m in METRICS.items() if vb_metric_is_similarity(<vb_metric>m))
+MAX_DIMS = 64
+
+
+# ---- the kernel table ---------------------------------------------------------------------
+
+
+def levels():
+    """Every ISA level, best first, as ``{name: whether this CPU and build run it}``."""
+    found, i = {}, 0
+    while vb_level_name(i) is not NULL:
+        found[vb_level_name(i).decode()] = vb_level_runs(i)
+        i += 1
+    return found
+
+
+def active_level():
+    return vb_level_active().decode()
+
+
+def use_level(name, source="level"):
+    """Fill the kernel table from this level down (None: the best). Not while a job runs."""
+    cdef bytes encoded = b"" if name is None else name.encode()
+    cdef int status = vb_init(NULL if name is None else <const char *>encoded)
+    if status:
+        runnable = ", ".join(level for level, runs in levels().items() if runs)
+        reason = "is not an ISA level" if status == -1 else "does not run on this machine"
+        raise ValueError(f"{source}={name!r} {reason}; levels that do, best first: {runnable}")
+
+
+def registry():
+    """Every kernel of this build, as a list of dicts; its place in the list is its number."""
+    cdef const char *level
+    cdef int runs, active
+    cdef const vb_record *record
+    found = []
+    while (record := vb_registry(len(found), &level, &runs, &active)) is not NULL:
+        found.append({
+            "name": record.name.decode(),
+            "accumulator": ("dot", "sqdiff", "dotnorm")[record.accumulator],
+            "type": vb_type_name(record.type).decode(),
+            "form": "rows" if record.rows is not NULL else "pair",
+            "isa": level.decode(),
+            "runs": bool(runs),
+            "active": bool(active),
+        })
+    return found
+
+
+def run_kernel(size_t number, cnp.ndarray a, rows):
+    """Call one kernel of the registry, for tests: for each row a list of its sums."""
+    cdef const char *level
+    cdef int runs, active
+    cdef const vb_record *record = vb_registry(number, &level, &runs, &active)
+    cdef size_t n = len(rows), i
+    cdef const char **addresses
+    cdef double *sums
+    if record is NULL or not runs:
+        raise ValueError(f"kernel {number} is not in the registry, or does not run here")
+    for row in [a, *rows]:
+        wanted = VB_F64 if row is a and record.rows is not NULL else record.type
+        if type_of(row) != wanted or not contiguous(row) or row.ndim != 1 or len(row) != len(a):
+            raise ValueError("a kernel takes 1-D contiguous rows of its type and of one length")
+    addresses = <const char **>malloc((n + 1) * sizeof(char *))
+    sums = <double *>malloc((2 * n + 3) * sizeof(double))
+    try:
+        if addresses is NULL or sums is NULL:
+            raise MemoryError
+        for i in range(n):
+            addresses[i] = cnp.PyArray_BYTES(rows[i])
+        if record.rows is not NULL:
+            record.rows(<const double *>cnp.PyArray_DATA(a), addresses, n, len(a), sums, sums + n)
+            several = record.accumulator == VB_DOTNORM
+            return [[sums[i], sums[n + i]] if several else [sums[i]] for i in range(n)]
+        found = []
+        for i in range(n):
+            record.pair(cnp.PyArray_DATA(a), addresses[i], len(a), sums)
+            found.append([sums[0], sums[1], sums[2]] if record.accumulator == VB_DOTNORM else [sums[0]])
+        return found
+    finally:
+        free(addresses)
+        free(sums)
+
+
+use_level(os.environ.get("VECBLADE_ISA") or None, "VECBLADE_ISA")
+
+
+# ---- one pair -----------------------------------------------------------------------------
+
+cdef object general = None
+
+# From here on (some microseconds) a call lets other threads run.
+cdef enum:
+    LONG_ROW = 16384
+
+
+def install_general(function):
+    """Set what the row functions call for anything but two plain rows."""
+    global general
+    general = function
+
+
+cdef inline bint plain_pair(object a, object b) noexcept:
+    """Whether a and b are contiguous native 1-D ndarrays of one supported type and length."""
+    cdef int kind
+    if not (cnp.PyArray_CheckExact(a) and cnp.PyArray_CheckExact(b)):
+        return False
+    kind = cnp.PyArray_TYPE(<cnp.ndarray>a)
+    return (
+        cnp.PyArray_NDIM(<cnp.ndarray>a) == 1 and cnp.PyArray_NDIM(<cnp.ndarray>b) == 1
+        and (kind == cnp.NPY_FLOAT or kind == cnp.NPY_DOUBLE)
+        and cnp.PyArray_TYPE(<cnp.ndarray>b) == kind
+        and cnp.PyArray_DIM(<cnp.ndarray>a, 0) == cnp.PyArray_DIM(<cnp.ndarray>b, 0)
+        and cnp.PyArray_IS_C_CONTIGUOUS(<cnp.ndarray>a) and cnp.PyArray_IS_C_CONTIGUOUS(<cnp.ndarray>b)
+        and cnp.PyArray_ISNOTSWAPPED(<cnp.ndarray>a) and cnp.PyArray_ISNOTSWAPPED(<cnp.ndarray>b)
+    )
+
+
+cdef inline object measure_pair(vb_metric metric, object a, object b):
+    cdef vb_type kind = VB_F32 if cnp.PyArray_TYPE(<cnp.ndarray>a) == cnp.NPY_FLOAT else VB_F64
+    cdef const void *a_data = cnp.PyArray_DATA(<cnp.ndarray>a)
+    cdef const void *b_data = cnp.PyArray_DATA(<cnp.ndarray>b)
+    cdef size_t d = cnp.PyArray_DIM(<cnp.ndarray>a, 0)
+    cdef double value
+    if d < LONG_ROW:
+        return vb_pair(metric, kind, a_data, b_data, d)
+    with nogil:
+        value = vb_pair(metric, kind, a_data, b_data, d)
+    return value
+
+
+def dot(a, b, *, out=None, threads=None):
+    """
+    Dot product of the rows of `a` and `b`.
+
+    Parameters
+    ----------
+    a, b : array_like, shape (..., d)
+        Rows of numbers. The leading axes broadcast as in `numpy.vecdot`: one row with one row,
+        one with many, row by row. float32 and float64 rows may be strided and are not copied.
+    out : ndarray, optional
+        Where to put the values: an array of the broadcast leading shape and the result's type.
+    threads : int, optional
+        How many threads may work on the call. Default: see `set_num_threads`.
+
+    Returns
+    -------
+    float or ndarray
+        A Python float for two 1-D rows. Else an array, float32 if both sides are float32 (or
+        float16), float64 otherwise: the float64 sum, rounded once.
+
+    Raises
+    ------
+    ValueError
+        The last axes differ in length, the leading axes do not broadcast, or `out` does not fit.
+    TypeError
+        An argument is not numeric, or a conversion to float would change values.
+
+    Notes
+    -----
+    The sum is accumulated in float64 in one fixed order, so its bits do not depend on the CPU, the
+    number of threads or the layout of the arrays.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import vecblade as vb
+    >>> vb.dot(np.array([1.0, 2.0, 3.0]), np.array([4.0, 5.0, 6.0]))
+    32.0
+    >>> vb.dot(np.array([[1.0, 0.0], [0.0, 2.0]]), np.array([3.0, 4.0]))
+    array([3., 8.])
+    """
+    if out is None and plain_pair(a, b):
+        return measure_pair(VB_METRIC_DOT, a, b)
+    return general("dot", a, b, out, threads)
+
+
+def sqeuclidean(a, b, *, out=None, threads=None):
+    """
+    Squared Euclidean distance, the sum of ``(a - b)**2``, of the rows of `a` and `b`.
+
+    Parameters, results and errors are those of `dot`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import vecblade as vb
+    >>> vb.sqeuclidean(np.array([0.0, 0.0]), np.array([3.0, 4.0]))
+    25.0
+    """
+    if out is None and plain_pair(a, b):
+        return measure_pair(VB_METRIC_SQEUCLIDEAN, a, b)
+    return general("sqeuclidean", a, b, out, threads)
+
+
+def euclidean(a, b, *, out=None, threads=None):
+    """
+    Euclidean (L2) distance, the root of the sum of ``(a - b)**2``, of the rows of `a` and `b`.
+
+    Parameters, results and errors are those of `dot`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import vecblade as vb
+    >>> vb.euclidean(np.array([0.0, 0.0]), np.array([3.0, 4.0]))
+    5.0
+    """
+    if out is None and plain_pair(a, b):
+        return measure_pair(VB_METRIC_EUCLIDEAN, a, b)
+    return general("euclidean", a, b, out, threads)
+
+
+def cosine_similarity(a, b, *, out=None, threads=None):
+    """
+    Cosine of the angle between the rows of `a` and `b`: ``a . b / sqrt(a . a * b . b)``.
+
+    Parameters, results and errors are those of `dot`. Values lie in [-1, 1]; a row with itself
+    gives exactly 1. A row without a direction (all zeros, or with an infinity) gives NaN.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import vecblade as vb
+    >>> vb.cosine_similarity(np.array([1.0, 0.0]), np.array([3.0, 4.0]))
+    0.6
+    """
+    if out is None and plain_pair(a, b):
+        return measure_pair(VB_METRIC_COSINE_SIMILARITY, a, b)
+    return general("cosine_similarity", a, b, out, threads)
+
+
+def cosine(a, b, *, out=None, threads=None):
+    """
+    Cosine distance, 1 - `cosine_similarity`, of the rows of `a` and `b`.
+
+    Parameters, results and errors are those of `dot`. Values lie in [0, 2]; a row with itself
+    gives exactly 0. A row without a direction (all zeros, or with an infinity) gives NaN.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import vecblade as vb
+    >>> vb.cosine(np.array([1.0, 0.0]), np.array([3.0, 4.0]))
+    0.4
+    """
+    if out is None and plain_pair(a, b):
+        return measure_pair(VB_METRIC_COSINE, a, b)
+    return general("cosine", a, b, out, threads)
+
+
+# ---- arrays -------------------------------------------------------------------------------
+
+
+cdef vb_type type_of(cnp.ndarray array) except *:
+    cdef int kind = cnp.PyArray_TYPE(array)
+    if not cnp.PyArray_ISNOTSWAPPED(array) or (kind != cnp.NPY_FLOAT and kind != cnp.NPY_DOUBLE):
+        raise ValueError(f"the core does not take {array.dtype}")
+    return VB_F32 if kind == cnp.NPY_FLOAT else VB_F64
+
+
+cdef bint contiguous(cnp.ndarray array):
+    """Whether each row of the array (its last axis) is one run of elements."""
+    cdef int last = cnp.PyArray_NDIM(array) - 1
+    return last >= 0 and (
+        cnp.PyArray_DIM(array, last) <= 1
+        or cnp.PyArray_STRIDE(array, last) == cnp.PyArray_ITEMSIZE(array)
+    )
+
+
+def native(array):
+    """Whether the core takes the array as it is."""
+    cdef int kind = cnp.PyArray_TYPE(array)
+    return bool(cnp.PyArray_ISNOTSWAPPED(array)) and kind in (cnp.NPY_FLOAT, cnp.NPY_DOUBLE) and contiguous(array)
+
+
+cdef vb_rows rows_of(cnp.ndarray array, size_t d) except *:
+    cdef vb_rows rows
+    if cnp.PyArray_NDIM(array) != 2 or not contiguous(array) or <size_t>cnp.PyArray_DIM(array, 1) != d:
+        raise ValueError("the core takes 2-D arrays of contiguous rows of one length")
+    rows.base = cnp.PyArray_BYTES(array)
+    rows.stride = cnp.PyArray_STRIDE(array, 0)
+    rows.count = cnp.PyArray_DIM(array, 0)
+    rows.type = type_of(array)
+    return rows
+
+
+cdef vb_operand operand_of(cnp.ndarray array, int axes) except *:
+    cdef vb_operand operand
+    cdef int axis
+    operand.base = cnp.PyArray_BYTES(array)
+    operand.type = type_of(array)
+    for axis in range(axes):
+        operand.strides[axis] = cnp.PyArray_STRIDE(array, axis)
+    return operand
+
+
+# ---- jobs ---------------------------------------------------------------------------------
+
+
+cdef class Caller:
+    """What the polling function of the calling thread needs."""
+    cdef object progress
+    cdef object error
+
+
+cdef int poll(void *context, double done, double total) noexcept with gil:
+    """Let signal handlers run (Ctrl-C), and tell how far the work is."""
+    cdef Caller caller = <Caller>context
+    try:
+        PyErr_CheckSignals()
+        if caller.progress is not None:
+            caller.progress(done, total)
+    except BaseException as error:
+        caller.error = error
+        return 1
+    return 0
+
+
+cdef class Job:
+    """Work in tiles. The arrays that it reads and writes live as long as it does."""
+    cdef vb_job *job
+    cdef object arrays
+
+    def __dealloc__(self):
+        vb_job_free(self.job)
+
+    @property
+    def tiles(self):
+        return vb_job_tiles(self.job)
+
+    @property
+    def work(self):
+        """How many elements the kernels will meet."""
+        return vb_job_work(self.job)
+
+    def run(self, progress=None):
+        """Work on the calling thread, which may be interrupted, until no tile is left."""
+        cdef Caller caller = Caller()
+        cdef vb_status status
+        caller.progress = progress
+        with nogil:
+            status = vb_job_run(self.job, poll, <void *>caller)
+        if caller.error is not None:
+            raise caller.error
+        self.check(status)
+
+    def help(self):
+        """Work on another thread."""
+        cdef vb_status status
+        with nogil:
+            status = vb_job_run(self.job, NULL, NULL)
+        self.check(status)
+
+    cdef check(self, vb_status status):
+        if status == VB_NO_MEMORY:
+            raise MemoryError("not enough memory for the working space of a search")
+
+    def stop(self):
+        vb_job_stop(self.job)
+
+    def finish(self):
+        """After every thread has returned."""
+
+
+cdef Job new_job(vb_job *job, object arrays, type kind=Job):
+    cdef Job made
+    if job is NULL:
+        raise MemoryError("not enough memory for the working space of a search")
+    made = kind.__new__(kind)
+    made.job = job
+    made.arrays = arrays
+    return made
+
+
+def measure(int metric, a, b, out):
+    """`a` and `b` are broadcast to the shape of `out`, plus the last axis."""
+    cdef size_t shape[64]
+    cdef int axes = cnp.PyArray_NDIM(out), axis
+    cdef vb_operand left = operand_of(a, axes), right = operand_of(b, axes), result = operand_of(out, axes)
+    if (a.shape[:-1] != out.shape or b.shape != a.shape or not (contiguous(a) and contiguous(b))
+            or not out.flags.writeable):
+        raise ValueError("the core takes operands of one shape, with contiguous rows")
+    for axis in range(axes):
+        shape[axis] = cnp.PyArray_DIM(out, axis)
+    return new_job(
+        vb_measure_new(<vb_metric>metric, a.shape[-1], axes, shape, &left, &right, &result), (a, b, out)
+    )
+
+
+def pairwise(int metric, a, b, bint same, out):
+    cdef vb_rows left = rows_of(a, a.shape[1]), right = rows_of(b, a.shape[1])
+    if out.shape != (a.shape[0], b.shape[0]) or not out.flags.writeable or (same and a.shape != b.shape):
+        raise ValueError("the core takes an output of shape (n, m)")
+    return new_job(
+        vb_pairwise_new(<vb_metric>metric, a.shape[1], &left, &right, same, cnp.PyArray_BYTES(out),
+                        cnp.PyArray_STRIDE(out, 0), cnp.PyArray_STRIDE(out, 1), type_of(out)),
+        (a, b, out),
+    )
+
+
+def normalize(rows, out):
+    cdef vb_rows source = rows_of(rows, rows.shape[1])
+    if out.shape != rows.shape or not contiguous(out) or type_of(out) != source.type or not out.flags.writeable:
+        raise ValueError("the core takes an output of the rows' shape and type")
+    return new_job(
+        vb_normalize_new(rows.shape[1], &source, cnp.PyArray_BYTES(out), cnp.PyArray_STRIDE(out, 0)), (rows, out)
+    )
+
+
+cdef vb_where where_of(corpus, mask, ids, size_t eligible) except *:
+    cdef vb_where where
+    where.mask = NULL
+    where.ids = NULL
+    where.eligible = eligible
+    if mask is not None:
+        if mask.dtype != np.bool_ or not mask.flags.c_contiguous or mask.shape != corpus.shape[:1]:
+            raise ValueError("the core takes a contiguous boolean mask")
+        where.mask = <const uint8_t *>cnp.PyArray_DATA(mask)
+    if ids is not None:
+        if (ids.dtype != np.int64 or not ids.flags.c_contiguous or ids.ndim != 1 or len(ids) != eligible
+                or (len(ids) and (ids[0] < 0 or ids[-1] >= len(corpus)))):
+            raise ValueError("the core takes contiguous ascending row ids")
+        where.ids = <const int64_t *>cnp.PyArray_DATA(ids)
+    return where
+
+
+cdef class TopKJob(Job):
+    def finish(self):
+        cdef vb_status status
+        with nogil:
+            status = vb_topk_finish(self.job)
+        self.check(status)
+
+
+def topk(int metric, queries, corpus, mask, ids, size_t eligible, size_t k, int threads, indices, values):
+    cdef vb_rows left = rows_of(queries, corpus.shape[1]), right = rows_of(corpus, corpus.shape[1])
+    cdef vb_where where = where_of(corpus, mask, ids, eligible)
+    if (indices.dtype != np.int64 or values.dtype != np.float64 or not 1 <= k <= eligible
+            or indices.shape != (len(queries), k) or values.shape != indices.shape
+            or not (indices.flags.c_contiguous and values.flags.c_contiguous)):
+        raise ValueError("the core takes contiguous results of shape (queries, k)")
+    return new_job(
+        vb_topk_new(<vb_metric>metric, corpus.shape[1], &left, &right, &where, k, threads,
+                    <int64_t *>cnp.PyArray_DATA(indices), <double *>cnp.PyArray_DATA(values)),
+        (queries, corpus, mask, ids, indices, values),
+        TopKJob,
+    )
+
+
+cdef class WithinJob(Job):
+    cdef size_t queries
+
+    def found(self):
+        """Offsets, indices and values, after the job is complete."""
+        cdef int64_t total
+        offsets = np.empty(self.queries + 1, np.int64)
+        cdef int64_t *places = <int64_t *>cnp.PyArray_DATA(offsets)
+        with nogil:
+            total = vb_within_offsets(self.job, places)
+        indices, values = np.empty(total, np.int64), np.empty(total, np.float64)
+        cdef int64_t *rows = <int64_t *>cnp.PyArray_DATA(indices)
+        cdef double *numbers = <double *>cnp.PyArray_DATA(values)
+        with nogil:
+            vb_within_emit(self.job, places, rows, numbers)
+        return offsets, indices, values
+
+
+def within(int metric, queries, corpus, mask, ids, size_t eligible, double threshold, int threads):
+    cdef vb_rows left = rows_of(queries, corpus.shape[1]), right = rows_of(corpus, corpus.shape[1])
+    cdef vb_where where = where_of(corpus, mask, ids, eligible)
+    cdef WithinJob job = new_job(
+        vb_within_new(<vb_metric>metric, corpus.shape[1], &left, &right, &where, threshold, threads),
+        (queries, corpus, mask, ids),
+        WithinJob,
+    )
+    job.queries = len(queries)
+    return job

@@ -1,0 +1,160 @@
+"""Row functions beyond two plain rows, `pairwise` and `normalize`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from . import _arrays, _core, _threads
+
+
+def metric_number(metric: Any) -> int:
+    number = _core.METRICS.get(metric) if isinstance(metric, str) else None
+    if number is None:
+        raise ValueError(f"metric={metric!r} is not known; known are {', '.join(map(repr, _core.METRICS))}")
+    return number
+
+
+def measure(metric: str, a: Any, b: Any, out: Any, threads: Any) -> Any:
+    """``metric(a, b)`` over the last axis, broadcast over the others."""
+    a, b = _arrays.numbers(a, "a"), _arrays.numbers(b, "b")
+    for array, name in ((a, "a"), (b, "b")):
+        if array.ndim == 0:
+            raise ValueError(f"{name} is a single number; accepted is an array of shape (..., d)")
+    _arrays.same_width(a, "a", b, "b")
+    threads = _threads.resolve(threads)
+    try:
+        shape = np.broadcast_shapes(a.shape[:-1], b.shape[:-1])
+    except ValueError:
+        raise ValueError(f"the leading axes of a {a.shape} and b {b.shape} do not broadcast") from None
+    dtype = _arrays.result_dtype(a, b)
+    result = _arrays.output(out, shape, dtype, {"a": a, "b": b})
+    if out is None and not shape:
+        result = np.empty(shape, np.float64)  # a Python float is not rounded
+    _measure_into(_core.METRICS[metric], a, b, result, threads)
+    return result.item() if out is None and not shape else result
+
+
+def _measure_into(metric: int, a: np.ndarray, b: np.ndarray, out: np.ndarray, threads: int) -> None:
+    """Whole if the core can read both sides or a copy is small, else in halves along an axis."""
+    if not _core.native(a) and _arrays.is_small(a):
+        a = _arrays.native(a)
+    if not _core.native(b) and _arrays.is_small(b):
+        b = _arrays.native(b)
+    if out.size <= 1 or (_core.native(a) and _core.native(b)):
+        a = np.broadcast_to(_arrays.native(a), out.shape + a.shape[-1:])
+        b = np.broadcast_to(_arrays.native(b), out.shape + b.shape[-1:])
+        _threads.run(_core.measure(metric, a, b, out), threads)
+        return
+    axis = max(range(out.ndim), key=lambda i: out.shape[i])
+    middle = out.shape[axis] // 2
+    for half in (slice(None, middle), slice(middle, None)):
+        _measure_into(metric, _part(a, axis, half, out), _part(b, axis, half, out), _along(out, axis, half), threads)
+
+
+def _along(array: np.ndarray, axis: int, half: slice) -> np.ndarray:
+    return array[(slice(None),) * axis + (half,)]
+
+
+def _part(array: np.ndarray, axis: int, half: slice, out: np.ndarray) -> np.ndarray:
+    """The part of an operand that a part of the output needs; all of it where it repeats."""
+    own = axis - (out.ndim - (array.ndim - 1))
+    return array if own < 0 or array.shape[own] == 1 else _along(array, own, half)
+
+
+_core.install_general(measure)
+
+
+def pairwise(A: Any, B: Any = None, metric: str = "euclidean", *, out: Any = None, threads: Any = None) -> np.ndarray:
+    """
+    The metric between every row of `A` and every row of `B`.
+
+    Parameters
+    ----------
+    A : array_like, shape (n, d)
+        Rows of numbers.
+    B : array_like, shape (m, d), optional
+        Rows of numbers. None: `A` with itself, each pair computed once.
+    metric : str
+        ``"dot"``, ``"cosine_similarity"``, ``"cosine"``, ``"euclidean"`` or ``"sqeuclidean"``.
+    out : ndarray, shape (n, m), optional
+        Where to put the values, of the result's type.
+    threads : int, optional
+        How many threads may work on the call. Default: see `set_num_threads`.
+
+    Returns
+    -------
+    ndarray, shape (n, m)
+        float32 if both sides are float32 (or float16), else float64.
+
+    Raises
+    ------
+    ValueError
+        A wrong shape, an unknown metric, or an `out` that does not fit.
+    TypeError
+        An argument is not numeric, or a conversion to float would change values.
+
+    Examples
+    --------
+    >>> import vecblade as vb
+    >>> vb.pairwise([[0.0, 0.0], [3.0, 4.0]], metric="euclidean")
+    array([[0., 5.],
+           [5., 0.]])
+    """
+    number = metric_number(metric)
+    a = _arrays.rows(A, "A", (2,))
+    b = a if B is None else _arrays.rows(B, "B", (2,))
+    _arrays.same_width(a, "A", b, "B")
+    threads = _threads.resolve(threads)
+    inputs = {"A": a} if B is None else {"A": a, "B": b}
+    result = _arrays.output(out, (len(a), len(b)), _arrays.result_dtype(a, b), inputs)
+    for i, some in _arrays.blocks(a):
+        for j, others in _arrays.blocks(b):
+            part = result[i : i + len(some), j : j + len(others)]
+            same = B is None and len(some) == len(a)
+            _threads.run(_core.pairwise(number, some, others, same, part), threads)
+    return result
+
+
+def normalize(X: Any, *, out: Any = None, threads: Any = None) -> np.ndarray:
+    """
+    Rows scaled to length one.
+
+    Parameters
+    ----------
+    X : array_like, shape (d,) or (n, d)
+        Rows of numbers.
+    out : ndarray, optional
+        Where to put the unit rows: the shape of `X` and the result's type. It may be `X` itself.
+    threads : int, optional
+        How many threads may work on the call. Default: see `set_num_threads`.
+
+    Returns
+    -------
+    ndarray
+        The shape of `X`; float32 for float32 and float16 rows, else float64. A row without a
+        direction (all zeros, or with an infinity or NaN) becomes NaN.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As for `pairwise`.
+
+    Examples
+    --------
+    >>> import vecblade as vb
+    >>> vb.normalize([3.0, 4.0])
+    array([0.6, 0.8])
+    """
+    x = _arrays.rows(X, "X", (1, 2))
+    threads = _threads.resolve(threads)
+    inputs = {} if out is X or out is x else {"X": x}
+    result = _arrays.output(out, x.shape, _arrays.working_dtype(x), inputs)
+    target = result if _core.native(result) else np.empty(x.shape, result.dtype)
+    source, sink = np.atleast_2d(x), np.atleast_2d(target)
+    for i, some in _arrays.blocks(source):
+        _threads.run(_core.normalize(some, sink[i : i + len(some)]), threads)
+    if target is not result:
+        result[...] = target
+    return result

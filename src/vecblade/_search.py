@@ -1,0 +1,303 @@
+"""Exact search: the k best rows, or all rows within a threshold."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from . import _arrays, _core, _threads
+from ._measure import metric_number
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+class TopK(NamedTuple):
+    """The best corpus rows for each query, best first: row numbers (int64) and metric values."""
+
+    indices: np.ndarray
+    values: np.ndarray
+
+
+class Within(NamedTuple):
+    """
+    Every pair at least as close as a threshold, as compressed sparse rows.
+
+    ``indices[offsets[i]:offsets[i + 1]]`` are the corpus rows found for query i, ascending, and
+    the same slice of ``values`` holds their metric values. As a sparse matrix:
+    ``scipy.sparse.csr_array((values, indices, offsets), shape=(n, m))``.
+    """
+
+    offsets: np.ndarray
+    indices: np.ndarray
+    values: np.ndarray
+
+
+class Eligible(NamedTuple):
+    """Which corpus rows may be found: by mask, by ascending distinct ids, or all (both None)."""
+
+    mask: np.ndarray | None
+    ids: np.ndarray | None
+    count: int
+
+    def part(self, start: int, stop: int) -> Eligible:
+        """The same for a slice of the corpus."""
+        if self.mask is not None:
+            mask = self.mask[start:stop]
+            return Eligible(mask, None, int(np.count_nonzero(mask)))
+        if self.ids is not None:
+            first, last = np.searchsorted(self.ids, [start, stop])
+            return Eligible(None, np.ascontiguousarray(self.ids[first:last] - start), int(last - first))
+        return Eligible(None, None, stop - start)
+
+
+def eligible_rows(where: Any, rows: int) -> Eligible:
+    if where is None:
+        return Eligible(None, None, rows)
+    array = np.asarray(where)
+    if array.dtype == np.bool_:
+        if array.shape != (rows,):
+            raise ValueError(f"where is a mask of shape {array.shape}; the corpus has {rows} rows, so ({rows},) is accepted")
+        mask = np.ascontiguousarray(array)
+        return Eligible(mask, None, int(np.count_nonzero(mask)))
+    if array.size == 0 and array.ndim == 1:
+        return Eligible(None, np.empty(0, np.int64), 0)
+    if array.dtype.kind not in "iu" or array.ndim != 1:
+        raise TypeError(
+            f"where has dtype {array.dtype} and shape {array.shape}; "
+            f"accepted are a boolean mask of shape ({rows},) or a 1-D array of integer row ids"
+        )
+    low, high = array.min(), array.max()
+    if low < 0 or high >= rows:
+        raise ValueError(f"where has row ids from {low} to {high}; the corpus has rows 0 to {rows - 1}")
+    ids = np.unique(array).astype(np.int64, copy=False)
+    return Eligible(None, ids, len(ids))
+
+
+def check_pair(queries: Any, corpus: Any) -> tuple[np.ndarray, np.ndarray, bool]:
+    """Queries as 2-D, the corpus, and whether there was a single 1-D query."""
+    x = _arrays.rows(corpus, "corpus", (2,))
+    q = _arrays.rows(queries, "queries", (1, 2))
+    _arrays.same_width(q, "queries", x, "corpus")
+    return np.atleast_2d(q), x, q.ndim == 1
+
+
+def check_k(k: Any) -> int:
+    if isinstance(k, bool) or not hasattr(k, "__index__"):
+        raise TypeError(f"k must be an integer of at least 1, not {k!r}")
+    if (count := k.__index__()) < 1:
+        raise ValueError(f"k must be at least 1, not {count}")
+    return int(count)
+
+
+def check_threshold(threshold: Any, metric: str) -> float:
+    try:
+        value = float(threshold)
+    except (TypeError, ValueError):
+        raise TypeError(f"threshold must be a number, not {threshold!r}") from None
+    if not math.isfinite(value):
+        raise ValueError(f"threshold must be finite, not {value}")
+    if value < 0 and metric not in _core.SIMILARITIES:
+        raise ValueError(f"threshold must not be negative for the distance {metric!r}, which never is; got {value}")
+    return value
+
+
+def topk(
+    queries: Any,
+    corpus: Any,
+    k: int,
+    metric: str = "euclidean",
+    *,
+    where: Any = None,
+    threads: Any = None,
+    progress: Callable[[float, float], object] | None = None,
+) -> TopK:
+    """
+    The k closest rows of `corpus` for each query, exactly.
+
+    Parameters
+    ----------
+    queries : array_like, shape (d,) or (n, d)
+        One query, or n.
+    corpus : array_like, shape (m, d)
+        The rows to search. Strided rows and memory-maps are read where they lie.
+    k : int
+        How many rows to find, at least 1; with fewer eligible rows, all of them are found.
+    metric : str
+        ``"dot"`` and ``"cosine_similarity"``: larger is closer. ``"cosine"``, ``"euclidean"`` and
+        ``"sqeuclidean"``: smaller is closer.
+    where : array_like, optional
+        Which corpus rows may be found: a boolean mask of shape (m,), or integer row ids.
+    threads : int, optional
+        How many threads may work on the call. Default: see `set_num_threads`.
+    progress : callable, optional
+        Called about ten times a second with the work done and the total (of one piece of the
+        corpus, where it has to be converted in pieces).
+
+    Returns
+    -------
+    TopK
+        ``indices`` (int64) and ``values``, best first, of shape (k,) for one query of shape (d,),
+        else (n, k). Values are float32 if both sides are float32 (or float16), else float64.
+
+    Raises
+    ------
+    ValueError
+        A wrong shape, an unknown metric, ``k < 1``, or a mask or ids that do not fit the corpus.
+    TypeError
+        An argument is not numeric, or a conversion to float would change values.
+
+    Notes
+    -----
+    Ranking uses the float64 value of the metric. Equal values rank by row number; NaN ranks last.
+    The (n, m) matrix is never built: extra memory is a few MiB and the result.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import vecblade as vb
+    >>> corpus = np.array([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+    >>> vb.topk([2.0, 0.1], corpus, k=2, metric="cosine").indices
+    array([1, 2])
+    """
+    number = metric_number(metric)
+    q, x, single = check_pair(queries, corpus)
+    k = check_k(k)
+    threads = _threads.resolve(threads)
+    eligible = eligible_rows(where, len(x))
+    dtype = _arrays.result_dtype(q, x)
+    k = min(k, eligible.count)
+    indices, values = np.empty((len(q), k), np.int64), np.empty((len(q), k), np.float64)
+    if k:
+        for start, some in _arrays.blocks(q):
+            stop = start + len(some)
+            _topk_into(
+                number, metric in _core.SIMILARITIES, some, x, eligible, threads, progress,
+                indices[start:stop], values[start:stop],
+            )  # fmt: skip
+    rounded = _rounded(values, dtype)
+    return TopK(indices[0], rounded[0]) if single else TopK(indices, rounded)
+
+
+def _rounded(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """The float64 values in the result's type; past float32's range is infinity, silently."""
+    with np.errstate(all="ignore"):
+        return values.astype(dtype, copy=False)
+
+
+def _pieces(x: np.ndarray, eligible: Eligible) -> Iterator[tuple[int, np.ndarray, Eligible]]:
+    """The corpus as the core can read it, with what is eligible in each piece."""
+    for start, some in _arrays.blocks(x):
+        part = eligible if len(some) == len(x) else eligible.part(start, start + len(some))
+        if part.count:
+            yield start, some, part
+
+
+def _topk_into(
+    metric: int,
+    similarity: bool,
+    q: np.ndarray,
+    x: np.ndarray,
+    eligible: Eligible,
+    threads: int,
+    progress: Callable[[float, float], object] | None,
+    indices: np.ndarray,
+    values: np.ndarray,
+) -> None:
+    """Search the pieces of the corpus one by one, keeping the best so far."""
+    k, filled = indices.shape[1], 0
+    for start, some, part in _pieces(x, eligible):
+        n = min(k, part.count)
+        if n == k and part.count == eligible.count:
+            found, scores = indices, values
+        else:
+            found, scores = np.empty((len(q), n), np.int64), np.empty((len(q), n), np.float64)
+        job = _core.topk(metric, q, some, part.mask, part.ids, part.count, n, threads, found, scores)
+        _threads.run(job, threads, progress)
+        if found is indices:
+            indices += start
+            return
+        # Earlier rows first, so that a stable sort ranks ties by row; NaN sorts last.
+        both = np.concatenate([values[:, :filled], scores], axis=1)
+        rows = np.concatenate([indices[:, :filled], found + start], axis=1)
+        filled = min(k, both.shape[1])
+        order = np.argsort(-both if similarity else both, axis=1, kind="stable")[:, :filled]
+        values[:, :filled] = np.take_along_axis(both, order, axis=1)
+        indices[:, :filled] = np.take_along_axis(rows, order, axis=1)
+
+
+def within(
+    queries: Any,
+    corpus: Any,
+    threshold: float,
+    metric: str = "euclidean",
+    *,
+    where: Any = None,
+    threads: Any = None,
+    progress: Callable[[float, float], object] | None = None,
+) -> Within:
+    """
+    Every row of `corpus` at least as close as `threshold`, for each query, exactly.
+
+    Parameters
+    ----------
+    queries : array_like, shape (d,) or (n, d)
+        One query, or n.
+    corpus : array_like, shape (m, d)
+        The rows to search. Strided rows and memory-maps are read where they lie.
+    threshold : float
+        Finite. Distances up to it (and it) are found; of similarities, those from it up. It is compared
+        with the metric's float64 value.
+    metric, where, threads, progress
+        As for `topk`.
+
+    Returns
+    -------
+    Within
+        ``offsets`` (n + 1), ``indices`` and ``values``: rows found for query i, ascending, are
+        ``indices[offsets[i]:offsets[i + 1]]``. NaN is never within.
+
+    Raises
+    ------
+    ValueError
+        A wrong shape, an unknown metric, a threshold that is not finite or is negative for a
+        distance, or a mask or ids that do not fit the corpus.
+    TypeError
+        An argument is not numeric, or a conversion to float would change values.
+
+    Examples
+    --------
+    >>> import vecblade as vb
+    >>> vb.within([0.0, 0.0], [[3.0, 4.0], [6.0, 8.0], [1.0, 0.0]], threshold=5.0).indices
+    array([0, 2])
+    """
+    number = metric_number(metric)
+    q, x, _ = check_pair(queries, corpus)
+    threshold = check_threshold(threshold, metric)
+    threads = _threads.resolve(threads)
+    eligible = eligible_rows(where, len(x))
+    parts = []
+    for first, some in _arrays.blocks(q):
+        for start, others, part in _pieces(x, eligible):
+            job = _core.within(number, some, others, part.mask, part.ids, part.count, threshold, threads)
+            _threads.run(job, threads, progress)
+            parts.append((first, start, *job.found()))
+    offsets, indices, values = _joined(parts, len(q)) if len(parts) != 1 else parts[0][2:]
+    return Within(offsets, indices, _rounded(values, _arrays.result_dtype(q, x)))
+
+
+def _joined(parts: list[tuple[int, int, np.ndarray, np.ndarray, np.ndarray]], queries: int) -> Any:
+    """Findings in pieces of the queries and of the corpus (ascending) as one."""
+    counts = np.zeros(queries, np.int64)
+    owners, rows, numbers = [np.empty(0, np.int64)], [np.empty(0, np.int64)], [np.empty(0, np.float64)]
+    for first, start, offsets, indices, values in parts:
+        found = np.diff(offsets)
+        counts[first : first + len(found)] += found
+        owners.append(np.repeat(np.arange(first, first + len(found)), found))
+        rows.append(indices + start)
+        numbers.append(values)
+    order = np.argsort(np.concatenate(owners), kind="stable")
+    offsets = np.concatenate([[0], np.cumsum(counts)])
+    return offsets, np.concatenate(rows)[order], np.concatenate(numbers)[order]
