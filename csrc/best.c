@@ -87,11 +87,7 @@ void vb_best_offer(vb_best *best, const int64_t *rows, const double *scores, siz
     const size_t capacity = vb_best_capacity(best->k);
 
     for (size_t i = 0; i < n; i++) {
-        uint64_t key;
-        /* Nearly every row ends here. A NaN on either side goes on to its key. */
-        if (scores[i] >= best->bar_score)
-            continue;
-        key = key_of(scores[i]);
+        const uint64_t key = key_of(scores[i]);
         if (key >= best->bar)
             continue;
         best->items[best->count++] = (vb_candidate){key, rows[i]};

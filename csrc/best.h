@@ -19,8 +19,8 @@ typedef struct {
 typedef struct {
     vb_candidate *items; /* room for vb_best_capacity(k) */
     size_t count, k;
-    uint64_t bar; /* only a smaller key can still get in */
-    double bar_score;
+    uint64_t bar;     /* only a smaller key can still get in */
+    double bar_score; /* the score of that key; NaN: any score may get in */
 } vb_best;
 
 size_t vb_best_capacity(size_t k);

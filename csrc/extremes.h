@@ -14,10 +14,10 @@
 
 /* Whether sqrt(sum) is the distance to full precision: terms lost to underflow (each under
  * 2^-1074) must not matter beside the sum, which must not be infinite, NaN or 0. */
-VB_INLINE int vb_root_is_safe(double sum) { return sum >= 0x1p-960 && sum <= DBL_MAX; }
+VB_INLINE int vb_root_is_safe(double sum) { return (sum >= 0x1p-960) & (sum <= DBL_MAX); }
 
 /* Whether a sum of squares may enter sqrt(aa * xx): the product of two such is normal. */
-VB_INLINE int vb_square_is_safe(double sum) { return sum >= 0x1p-480 && sum <= 0x1p480; }
+VB_INLINE int vb_square_is_safe(double sum) { return (sum >= 0x1p-480) & (sum <= 0x1p480); }
 
 /* For any rows whatever: zero, infinite and NaN ones too. */
 double vb_extreme_euclidean(vb_type a_type, const void *a, vb_type x_type, const void *x, size_t d);

@@ -63,13 +63,14 @@ int vb_pulse_beat(vb_pulse *pulse, size_t elements)
 vb_status vb_job_run(vb_job *job, vb_poll poll, void *context)
 {
     vb_pulse pulse = {job, poll, context, 0, seconds()};
-    void *scratch = vb_alloc(job->scratch_bytes, 1);
+    void *allocated = vb_alloc(job->scratch_bytes + VB_LINE, 1), *scratch;
     vb_status status = VB_OK;
 
-    if (!scratch) {
+    if (!allocated) {
         vb_job_stop(job);
         return VB_NO_MEMORY;
     }
+    scratch = (char *)allocated + (VB_LINE - (uintptr_t)allocated % VB_LINE);
     while (status == VB_OK) {
         size_t index;
         if (vb_counter_get(&job->stop)) {
@@ -84,7 +85,7 @@ vb_status vb_job_run(vb_job *job, vb_poll poll, void *context)
             vb_job_stop(job);
     }
     vb_counter_add(&job->done, pulse.pending);
-    free(scratch);
+    free(allocated);
     return status;
 }
 

@@ -11,9 +11,13 @@ typedef struct {
 
 typedef struct vb_pulse vb_pulse;
 
+/* Bytes in a cache line, and in the widest vector. Scratch memory begins on a line, and float64 queries should:
+ * loads that cross lines made 512-bit kernels half as fast (24 against 12 ns for 128 float32). */
+#define VB_LINE 64
+
 /* What every kind of job begins with. */
 struct vb_job {
-    /* Do tile `index`, in scratch memory that is this thread's own and kept between its tiles.
+    /* Do tile `index`, in scratch memory that is this thread's own.
      * Call vb_pulse_beat() between pieces of work, and return at once if it says so. */
     vb_status (*tile)(vb_job *job, size_t index, void *scratch, vb_pulse *pulse);
     void (*end)(vb_job *job); /* free what the job holds beside itself; may be NULL */

@@ -61,12 +61,14 @@ static size_t locate(const measure *m, size_t flat, char **a, char **b, char **o
 
 static void store(const double *values, size_t n, char *out, ptrdiff_t stride, vb_type type)
 {
+    if (type == VB_F64) {
+        for (size_t i = 0; i < n; i++, out += stride)
+            memcpy(out, &values[i], sizeof *values);
+        return;
+    }
     for (size_t i = 0; i < n; i++, out += stride) {
         const float narrow = (float)values[i];
-        if (type == VB_F32)
-            memcpy(out, &narrow, sizeof narrow);
-        else
-            memcpy(out, &values[i], sizeof *values);
+        memcpy(out, &narrow, sizeof narrow);
     }
 }
 
@@ -76,7 +78,7 @@ static void run(const measure *m, const char *a, const char *b, size_t n, double
                 vb_scorer *scorer, const char **held)
 {
     const vb_operand *one = &m->a, *many = &m->b;
-    const char *row = a, *rows[VB_CHUNK];
+    const char *row = a;
     const int last = m->ndim - 1;
 
     if (m->a.type == m->b.type && (n == 1 || (m->a.strides[last] && m->b.strides[last]))) {
@@ -90,16 +92,15 @@ static void run(const measure *m, const char *a, const char *b, size_t n, double
         row = b;
         b = a;
     }
-    for (size_t i = 0; i < n; i++)
-        rows[i] = b + (ptrdiff_t)i * many->strides[last];
     /* Two types, both moving: one query a row. */
     for (size_t i = 0, step = one->strides[last] ? 1 : n; i < n; i += step, row += one->strides[last]) {
+        const vb_view rows = {b + (ptrdiff_t)i * many->strides[last], many->strides[last], NULL};
         if (row != *held) {
             vb_widen(one->type, row, m->d, query);
             vb_scorer_init(scorer, m->metric, many->type, m->d, query);
             *held = row;
         }
-        vb_scorer_run(scorer, rows + i, step, values + i);
+        vb_scorer_run(scorer, &rows, step, values + i);
     }
 }
 

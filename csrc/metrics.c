@@ -69,38 +69,132 @@ void vb_scorer_init(vb_scorer *scorer, vb_metric metric, vb_type type, size_t d,
         vb_kernels.pair[VB_DOT][VB_F64](query, query, d, &scorer->norm);
 }
 
-static void finish_euclidean(const vb_scorer *s, const char *const *rows, size_t n, double *values)
+/* The value that row `row`, with these sums, has. */
+VB_INLINE double finish(const vb_scorer *s, const char *row, double sum, double norm)
 {
-    for (size_t i = 0; i < n; i++)
-        if (vb_root_is_safe(values[i]))
-            values[i] = sqrt(values[i]);
-        else
-            values[i] = vb_extreme_euclidean(VB_F64, s->query, s->type, rows[i], s->d);
+    double cosine;
+    switch (s->metric) {
+    case VB_METRIC_EUCLIDEAN:
+        return vb_root_is_safe(sum) ? sqrt(sum) : vb_extreme_euclidean(VB_F64, s->query, s->type, row, s->d);
+    case VB_METRIC_COSINE:
+    case VB_METRIC_COSINE_SIMILARITY:
+        cosine = vb_square_is_safe(norm) && vb_square_is_safe(s->norm)
+                     ? similarity(sum, s->norm, norm)
+                     : vb_extreme_cosine(VB_F64, s->query, s->type, row, s->d);
+        return s->metric == VB_METRIC_COSINE ? 1.0 - cosine : cosine;
+    default:
+        return sum;
+    }
 }
 
-/* The plain formula over all rows (it vectorises), then again for the few out of range. */
-static void finish_cosine(const vb_scorer *s, const char *const *rows, size_t n, double *values, const double *norms)
+/* Whether finish() needs no row for any of these sums: then the plain loops, which vectorise, do. */
+static int all_safe(const vb_scorer *s, size_t n, const double *sums, const double *norms)
 {
-    const int query_is_safe = vb_square_is_safe(s->norm);
+    size_t safe = 0;
+    if (s->metric == VB_METRIC_EUCLIDEAN)
+        for (size_t i = 0; i < n; i++)
+            safe += vb_root_is_safe(sums[i]);
+    else if (vb_square_is_safe(s->norm))
+        for (size_t i = 0; i < n; i++)
+            safe += vb_square_is_safe(norms[i]);
+    return safe == n;
+}
 
-    for (size_t i = 0; i < n; i++)
-        values[i] = similarity(values[i], s->norm, norms[i]);
-    for (size_t i = 0; i < n; i++)
-        if (!(query_is_safe && vb_square_is_safe(norms[i])))
-            values[i] = vb_extreme_cosine(VB_F64, s->query, s->type, rows[i], s->d);
+void vb_scorer_run(const vb_scorer *s, const vb_view *rows, size_t n, double *values)
+{
+    double norms[VB_CHUNK];
+    const vb_accumulator accumulator = accumulators[s->metric];
+
+    vb_kernels.rows[accumulator][s->type](s->query, rows, n, s->d, values, norms);
+    if (s->metric == VB_METRIC_DOT || s->metric == VB_METRIC_SQEUCLIDEAN)
+        return;
+    if (!all_safe(s, n, values, norms)) {
+        for (size_t i = 0; i < n; i++)
+            values[i] = finish(s, vb_row(rows, i), values[i], norms[i]);
+        return;
+    }
+    if (s->metric == VB_METRIC_EUCLIDEAN)
+        for (size_t i = 0; i < n; i++)
+            values[i] = sqrt(values[i]);
+    else
+        for (size_t i = 0; i < n; i++)
+            values[i] = similarity(values[i], s->norm, norms[i]);
     if (s->metric == VB_METRIC_COSINE)
         for (size_t i = 0; i < n; i++)
             values[i] = 1.0 - values[i];
 }
 
-void vb_scorer_run(const vb_scorer *s, const char *const *rows, size_t n, double *values)
+/* Rows whose score is surely worse than the bar, from their sums, without roots and quotients:
+ * failed[i] = 1. Few that are worse are missed. Each limit is looser by far more than the
+ * rounding of both sides (2^-50 where that is some 2^-52; 2^-1000 for what underflow adds to a
+ * sum of squares). A NaN never fails. */
+static void surely_worse(const vb_scorer *s, const double *sums, const double *norms, size_t n, double bar,
+                         uint8_t *failed)
 {
-    double norms[VB_CHUNK];
-    vb_kernels.rows[accumulators[s->metric]][s->type](s->query, rows, n, s->d, values, norms);
-    if (s->metric == VB_METRIC_EUCLIDEAN)
-        finish_euclidean(s, rows, n, values);
-    else if (accumulators[s->metric] == VB_DOTNORM)
-        finish_cosine(s, rows, n, values, norms);
+    double limit = bar, cosine, factor;
+    switch (s->metric) {
+    case VB_METRIC_DOT:
+        for (size_t i = 0; i < n; i++)
+            failed[i] = sums[i] < -bar;
+        return;
+    case VB_METRIC_EUCLIDEAN:
+        limit = bar * bar * (1.0 + 0x1p-50) + 0x1p-1000;
+        /* fall through */
+    case VB_METRIC_SQEUCLIDEAN:
+        for (size_t i = 0; i < n; i++)
+            failed[i] = sums[i] > limit;
+        return;
+    default:
+        /* dot / sqrt(norm * x.x) < cosine, for a cosine well over zero: squared, and cleared of
+         * the quotient. Of unsafe norms nothing is known. */
+        cosine = (s->metric == VB_METRIC_COSINE ? 1.0 - bar : -bar) - 0x1p-50;
+        factor = cosine * cosine * s->norm * (1.0 - 0x1p-48);
+        if (cosine > 0x1p-20 && vb_square_is_safe(s->norm))
+            for (size_t i = 0; i < n; i++)
+                failed[i] = (uint8_t)(((sums[i] < 0.0) | (sums[i] * sums[i] < factor * norms[i])) &
+                                      vb_square_is_safe(norms[i]));
+        else
+            memset(failed, 0, n);
+    }
+}
+
+/* The positions of zeros, skipping eight rows at a time where all failed. */
+static size_t positions_of_zeros(const uint8_t *failed, size_t n, uint32_t *positions)
+{
+    const uint64_t ones = 0x0101010101010101u;
+    size_t count = 0;
+    for (size_t i = 0; i < n;) {
+        uint64_t eight;
+        if (i + 8 <= n) {
+            memcpy(&eight, failed + i, 8);
+            if (eight == ones) {
+                i += 8;
+                continue;
+            }
+        }
+        for (const size_t end = i + 8 < n ? i + 8 : n; i < end; i++)
+            if (!failed[i])
+                positions[count++] = (uint32_t)i;
+    }
+    return count;
+}
+
+size_t vb_scorer_closer(const vb_scorer *s, const vb_view *rows, size_t n, double bar, uint32_t *positions,
+                        double *scores)
+{
+    double sums[VB_CHUNK], norms[VB_CHUNK];
+    uint8_t failed[VB_CHUNK];
+    size_t count;
+
+    vb_kernels.rows[accumulators[s->metric]][s->type](s->query, rows, n, s->d, sums, norms);
+    surely_worse(s, sums, norms, n, bar, failed);
+    count = positions_of_zeros(failed, n, positions);
+    for (size_t i = 0; i < count; i++) {
+        const uint32_t at = positions[i];
+        const double value = finish(s, vb_row(rows, at), sums[at], norms[at]);
+        scores[i] = similarities[s->metric] ? -value : value;
+    }
+    return count;
 }
 
 void vb_widen(vb_type type, const void *row, size_t d, double *out)

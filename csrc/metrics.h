@@ -4,8 +4,8 @@
 
 #include "kernels/contract.h"
 
-/* The most rows that the drivers score in one call: row addresses, values and norms of a chunk
- * stay in L1 (6 KiB). */
+/* The most rows that the drivers score in one call: the values and norms of a chunk stay in
+ * L1 (4 KiB). */
 #define VB_CHUNK 256
 
 /* One query, ready to meet many rows of one type. */
@@ -21,7 +21,13 @@ typedef struct {
 void vb_scorer_init(vb_scorer *scorer, vb_metric metric, vb_type type, size_t d, const double *query);
 
 /* values[i] = metric(query, rows[i]), n <= VB_CHUNK. */
-void vb_scorer_run(const vb_scorer *scorer, const char *const *rows, size_t n, double *values);
+void vb_scorer_run(const vb_scorer *scorer, const vb_view *rows, size_t n, double *values);
+
+/* A score is a value for which smaller is closer: of a similarity the negative. Finds the rows with a score of
+ * at most `bar` (NaN: all rows), and a few more: their positions, ascending, and their scores.
+ * Returns how many; n <= VB_CHUNK. */
+size_t vb_scorer_closer(const vb_scorer *scorer, const vb_view *rows, size_t n, double bar, uint32_t *positions,
+                        double *scores);
 
 /* Element by element, exact. */
 void vb_widen(vb_type type, const void *row, size_t d, double *out);

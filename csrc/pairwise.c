@@ -33,19 +33,17 @@ static vb_status tile(vb_job *job, size_t index, void *scratch, vb_pulse *pulse)
     const pairwise *p = (const pairwise *)job;
     const size_t i_first = index / p->chunks * p->block, i_end = vb_min(i_first + p->block, p->a.count);
     const size_t j_first = index % p->chunks * p->chunk, j_end = vb_min(j_first + p->chunk, p->b.count);
-    const char *rows[VB_CHUNK];
     double values[VB_CHUNK];
     vb_scorer scorer;
 
-    for (size_t j = j_first; j < j_end; j++)
-        rows[j - j_first] = p->b.base + (ptrdiff_t)j * p->b.stride;
     for (size_t i = i_first; i < i_end; i++) {
         const size_t start = p->same ? vb_max(i, j_first) : j_first;
+        const vb_view rows = {p->b.base + (ptrdiff_t)start * p->b.stride, p->b.stride, NULL};
         if (start >= j_end)
             break;
         vb_widen(p->a.type, p->a.base + (ptrdiff_t)i * p->a.stride, p->d, scratch);
         vb_scorer_init(&scorer, p->metric, p->b.type, p->d, scratch);
-        vb_scorer_run(&scorer, rows + (start - j_first), j_end - start, values);
+        vb_scorer_run(&scorer, &rows, j_end - start, values);
         for (size_t j = start; j < j_end; j++) {
             put(p, i, j, values[j - start]);
             if (p->same && j > i)

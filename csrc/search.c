@@ -5,8 +5,8 @@
  * chunks of corpus rows that stay in L2 while every query of the block meets them.
  *
  *   corpus split   chunk 0        chunk 1        ...
- *   query 0        score, offer   score, offer
- *   query 1        score, offer   ...
+ *   query 0        score, take    score, take
+ *   query 1        score, take    ...
  *
  * One split is enough when there are many queries; a few queries get several splits, so that every
  * thread finds work, and the splits' findings are merged at the end. Neither the blocks nor
@@ -31,54 +31,86 @@ typedef struct {
     int negate;                          /* a similarity: search for the smallest negative */
 } search;
 
+/* Some corpus rows: consecutive ones from `first` on, or those in ids. */
 typedef struct {
-    const char *rows[VB_CHUNK];
-    int64_t ids[VB_CHUNK];
+    vb_view rows;
+    size_t n, first;
+    int64_t masked[VB_CHUNK];
 } chunk;
 
-/* The next eligible rows from *at on, at most `most` of them, below `end` of the span. */
+/* The next eligible rows from *at on, at most `most` of them, below `end` of the span; 0 if there are
+ * none. */
 static size_t next_chunk(const search *s, size_t *at, size_t end, size_t most, chunk *c)
 {
-    size_t n = 0;
-    for (; *at < end && n < most; ++*at) {
-        if (s->where.mask && !s->where.mask[*at])
-            continue;
-        c->ids[n++] = s->where.ids ? s->where.ids[*at] : (int64_t)*at;
+    c->rows = (vb_view){s->corpus.base, s->corpus.stride, NULL};
+    c->n = 0;
+    if (s->where.mask) {
+        for (; *at < end && c->n < most; ++*at)
+            if (s->where.mask[*at])
+                c->masked[c->n++] = (int64_t)*at;
+        c->rows.ids = c->masked;
+        return c->n;
     }
-    for (size_t i = 0; i < n; i++)
-        c->rows[i] = s->corpus.base + (ptrdiff_t)c->ids[i] * s->corpus.stride;
-    return n;
+    c->n = vb_min(end - *at, most);
+    c->first = *at;
+    *at += c->n;
+    if (s->where.ids)
+        c->rows.ids = s->where.ids + c->first;
+    else
+        c->rows.base += (ptrdiff_t)c->first * c->rows.stride;
+    return c->n;
 }
 
-/* Takes the scores (smaller is better) of one chunk for query number q of the block. */
-typedef vb_status take(void *context, size_t q, const chunk *c, const double *scores, size_t n);
+static int64_t id_of(const chunk *c, size_t position)
+{
+    return c->rows.ids ? c->rows.ids[position] : (int64_t)(c->first + position);
+}
 
-/* Every query of tile `index` against every chunk of its split. scratch: for each query of a
- * block a scorer and d float64 numbers. */
-static vb_status scan(const search *s, size_t index, void *scratch, vb_pulse *pulse, take *take, void *context)
+/* What a search does with each query number q of the block: tell the score that a row must reach
+ * (NaN: any), and take the row ids and scores that may have done so. */
+typedef struct {
+    double (*bar)(void *context, size_t q);
+    vb_status (*take)(void *context, size_t q, const int64_t *ids, const double *scores, size_t n);
+    void *context;
+} collector;
+
+/* Numbers from one float64 query to the next: whole cache lines. */
+static size_t pitch(const search *s)
+{
+    return vb_divide_up(s->d * sizeof(double), VB_LINE) * (VB_LINE / sizeof(double));
+}
+
+/* What scan() needs: for each query of a block, its float64 numbers and a scorer. */
+static size_t scan_bytes(const search *s) { return s->block * (pitch(s) * sizeof(double) + sizeof(vb_scorer)); }
+
+/* Every query of tile `index` against every chunk of its split. */
+static vb_status scan(const search *s, size_t index, void *scratch, vb_pulse *pulse, const collector *to)
 {
     const size_t first = index / s->splits * s->block, count = vb_min(s->block, s->queries.count - first);
     const size_t start = index % s->splits * s->split, end = vb_min(start + s->split, s->span);
     const size_t most = vb_chunk_rows(s->corpus.type, s->d);
-    vb_scorer *scorers = scratch;
-    double *wide = (double *)(scorers + s->block), scores[VB_CHUNK];
+    double *wide = scratch, scores[VB_CHUNK];
+    vb_scorer *scorers = (vb_scorer *)(wide + s->block * pitch(s));
+    uint32_t positions[VB_CHUNK];
+    int64_t ids[VB_CHUNK];
     chunk c;
 
     for (size_t q = 0; q < count; q++) {
-        vb_widen(s->queries.type, s->queries.base + (ptrdiff_t)(first + q) * s->queries.stride, s->d, wide + q * s->d);
-        vb_scorer_init(&scorers[q], s->metric, s->corpus.type, s->d, wide + q * s->d);
+        double *query = wide + q * pitch(s);
+        vb_widen(s->queries.type, s->queries.base + (ptrdiff_t)(first + q) * s->queries.stride, s->d, query);
+        vb_scorer_init(&scorers[q], s->metric, s->corpus.type, s->d, query);
     }
-    for (size_t at = start, n; (n = next_chunk(s, &at, end, most, &c));)
+    for (size_t at = start; next_chunk(s, &at, end, most, &c);)
         for (size_t q = 0; q < count; q++) {
+            const double bar = to->bar(to->context, q);
+            const size_t found = vb_scorer_closer(&scorers[q], &c.rows, c.n, bar, positions, scores);
             vb_status status;
-            vb_scorer_run(&scorers[q], c.rows, n, scores);
-            if (s->negate)
-                for (size_t i = 0; i < n; i++)
-                    scores[i] = -scores[i];
-            status = take(context, q, &c, scores, n);
+            for (size_t i = 0; i < found; i++)
+                ids[i] = id_of(&c, positions[i]);
+            status = to->take(to->context, q, ids, scores, found);
             if (status != VB_OK)
                 return status;
-            if (vb_pulse_beat(pulse, n * s->d))
+            if (vb_pulse_beat(pulse, c.n * s->d))
                 return VB_STOPPED;
         }
     return VB_OK;
@@ -108,7 +140,7 @@ static void init(search *s, vb_metric metric, size_t d, const vb_rows *queries, 
     s->split = vb_divide_up(s->span, s->splits);
     s->job.tiles = s->blocks * s->splits;
     s->job.work = (double)queries->count * (double)where->eligible * (double)d;
-    s->job.scratch_bytes = s->block * (sizeof(vb_scorer) + d * sizeof(double));
+    s->job.scratch_bytes = scan_bytes(s);
 }
 
 /* ---- top-k ------------------------------------------------------------------------- */
@@ -122,10 +154,11 @@ typedef struct {
     double *values;
 } topk;
 
-static vb_status topk_take(void *context, size_t q, const chunk *c, const double *scores, size_t n)
+static double topk_bar(void *context, size_t q) { return ((vb_best *)context)[q].bar_score; }
+
+static vb_status topk_take(void *context, size_t q, const int64_t *ids, const double *scores, size_t n)
 {
-    vb_best *best = context;
-    vb_best_offer(&best[q], c->ids, scores, n);
+    vb_best_offer((vb_best *)context + q, ids, scores, n);
     return VB_OK;
 }
 
@@ -144,13 +177,14 @@ static vb_status topk_tile(vb_job *job, size_t index, void *scratch, vb_pulse *p
     const search *s = &t->search;
     const size_t first = index / s->splits * s->block, count = vb_min(s->block, s->queries.count - first);
     const size_t capacity = vb_best_capacity(t->k_split), part = index % s->splits;
-    vb_candidate *items = scratch;
+    vb_candidate *items = (vb_candidate *)((char *)scratch + scan_bytes(s));
     vb_best *best = (vb_best *)(items + s->block * capacity);
+    const collector collector = {topk_bar, topk_take, best};
     vb_status status;
 
     for (size_t q = 0; q < count; q++)
         vb_best_init(&best[q], t->k_split, items + q * capacity);
-    status = scan(s, index, best + s->block, pulse, topk_take, best);
+    status = scan(s, index, scratch, pulse, &collector);
     if (status != VB_OK)
         return status;
     for (size_t q = 0; q < count; q++)
@@ -266,12 +300,18 @@ static vb_status append(hit_list *list, hit h)
     return VB_OK;
 }
 
-static vb_status within_take(void *context, size_t q, const chunk *c, const double *scores, size_t n)
+static double within_bar(void *context, size_t q)
+{
+    (void)q;
+    return ((const within_context *)context)->within->score;
+}
+
+static vb_status within_take(void *context, size_t q, const int64_t *ids, const double *scores, size_t n)
 {
     const within_context *w = context;
     for (size_t i = 0; i < n; i++)
         if (scores[i] <= w->within->score) {
-            const hit h = {w->first + q, c->ids[i], value_of(&w->within->search, scores[i])};
+            const hit h = {w->first + q, ids[i], value_of(&w->within->search, scores[i])};
             const vb_status status = append(w->list, h);
             if (status != VB_OK)
                 return status;
@@ -283,7 +323,8 @@ static vb_status within_tile(vb_job *job, size_t index, void *scratch, vb_pulse 
 {
     const within *w = (const within *)job;
     within_context context = {w, &w->lists[index], index / w->search.splits * w->search.block};
-    return scan(&w->search, index, scratch, pulse, within_take, &context);
+    const collector collector = {within_bar, within_take, &context};
+    return scan(&w->search, index, scratch, pulse, &collector);
 }
 
 static void within_end(vb_job *job)

@@ -9,6 +9,7 @@
  *   vd_fma(a, b, c)         a * b + c, rounded once
  *   vd_load_<type>(p)       VD_LANES elements at p, any alignment, widened
  *   vd_part_<type>(p, n)    the first n of them (0 < n < VD_LANES; reads no more), then zeros
+ *   vd_pace()               nothing, or what keeps a loop over memory from running too far ahead
  *   vd_fold(v)              lanes l + (l + VD_LANES / 2), and so on down to one number
  */
 #ifndef VB_KERNELS_CANONICAL_H
@@ -60,10 +61,13 @@ VB_INLINE void vb_step(vb_accumulator accumulator, int with_aa, vd a, vd x, vd l
     }
 }
 
-/* Fold the lanes of one sum, and settle the sign of zero and the bits of NaN. */
+/* Settle the sign of zero and the bits of NaN. In a loop of its own over many sums it
+ * vectorises; in the loop over rows it cost a branch a row. */
+VB_INLINE double vb_settle(double sum) { return sum == sum ? sum + 0.0 : (double)NAN; }
+
+/* Fold the lanes of one sum. */
 VB_INLINE double vb_fold(vd lanes[VD_COUNT])
 {
-    double sum;
 #if VD_COUNT >= 32
     VB_UNROLL
     for (int j = 0; j < 16; j++)
@@ -81,8 +85,7 @@ VB_INLINE double vb_fold(vd lanes[VD_COUNT])
 #endif
     lanes[0] = vd_add(lanes[0], lanes[2]);
     lanes[1] = vd_add(lanes[1], lanes[3]);
-    sum = vd_fold(vd_add(lanes[0], lanes[1]));
-    return sum == sum ? sum + 0.0 : (double)NAN;
+    return vd_fold(vd_add(lanes[0], lanes[1]));
 }
 
 #endif

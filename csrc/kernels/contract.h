@@ -33,11 +33,23 @@
  * a.x, a.a, x.x. */
 typedef void vb_pair_kernel(const void *a, const void *x, size_t d, double *sums);
 
-/* query: d float64 elements; rows: n addresses of d elements of the kernel's type.
+/* Some rows of a matrix: row r is at base + r * stride, or at base + ids[r] * stride. Computed in
+ * the kernel: a list of addresses would cost a pass during which the memory is idle. */
+typedef struct {
+    const char *base;
+    ptrdiff_t stride;
+    const int64_t *ids; /* or NULL */
+} vb_view;
+
+VB_INLINE const char *vb_row(const vb_view *view, size_t r)
+{
+    return view->base + (view->ids ? (ptrdiff_t)view->ids[r] : (ptrdiff_t)r) * view->stride;
+}
+
+/* query: d float64 elements; rows: n rows of d elements of the kernel's type.
  * sums[r]: dot or sqdiff of the query and row r; norms[r]: row r with itself (dotnorm only,
  * else not used and may be NULL). */
-typedef void vb_rows_kernel(const double *query, const char *const *rows, size_t n, size_t d, double *sums,
-                            double *norms);
+typedef void vb_rows_kernel(const double *query, const vb_view *rows, size_t n, size_t d, double *sums, double *norms);
 
 /* One implementation. Exactly one of pair and rows is set. */
 typedef struct {

@@ -16,6 +16,7 @@ VB_INLINE vd vd_add(vd a, vd b) { return _mm256_add_pd(a, b); }
 VB_INLINE vd vd_sub(vd a, vd b) { return _mm256_sub_pd(a, b); }
 VB_INLINE vd vd_fma(vd a, vd b, vd c) { return _mm256_fmadd_pd(a, b, c); }
 
+VB_INLINE void vd_pace(void) {}
 VB_INLINE double vd_fold(vd v)
 {
     __m128d half = _mm_add_pd(_mm256_castpd256_pd128(v), _mm256_extractf128_pd(v, 1));

@@ -16,6 +16,7 @@ VB_INLINE vd vd_zero(void) { return vdupq_n_f64(0.0); }
 VB_INLINE vd vd_add(vd a, vd b) { return vaddq_f64(a, b); }
 VB_INLINE vd vd_sub(vd a, vd b) { return vsubq_f64(a, b); }
 VB_INLINE vd vd_fma(vd a, vd b, vd c) { return vfmaq_f64(c, a, b); }
+VB_INLINE void vd_pace(void) {}
 VB_INLINE double vd_fold(vd v) { return vgetq_lane_f64(v, 0) + vgetq_lane_f64(v, 1); }
 
 /* Byte loads, then a change of name: the address may have any alignment. */

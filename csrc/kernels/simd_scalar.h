@@ -16,6 +16,7 @@ VB_INLINE vd vd_zero(void) { return 0.0; }
 VB_INLINE vd vd_add(vd a, vd b) { return a + b; }
 VB_INLINE vd vd_sub(vd a, vd b) { return a - b; }
 VB_INLINE vd vd_fma(vd a, vd b, vd c) { return fma(a, b, c); }
+VB_INLINE void vd_pace(void) {}
 VB_INLINE double vd_fold(vd v) { return v; }
 
 VB_INLINE vd vd_load_f32(const char *p)

@@ -153,6 +153,8 @@ def output(out: Any, shape: tuple[int, ...], dtype: np.dtype, inputs: dict[str, 
 
 
 def overlap(a: np.ndarray, b: np.ndarray) -> bool:
+    if not np.may_share_memory(a, b):
+        return False
     try:
         return np.shares_memory(a, b, max_work=10_000)
     except np.exceptions.TooHardError:

@@ -11,7 +11,6 @@ cimport numpy as cnp
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport int64_t, uint8_t
-from libc.stdlib cimport free, malloc
 
 import numpy as np
 
@@ -71,19 +70,29 @@ cdef extern from "vecblade.h":
 
 cdef extern from "kernels/contract.h":
     ctypedef void vb_pair_kernel(const void *, const void *, size_t, double *) noexcept nogil
-    ctypedef void vb_rows_kernel(const double *, const char *const *, size_t, size_t, double *,
-                                 double *) noexcept nogil
+    ctypedef struct vb_view:
+        const char *base
+        ptrdiff_t stride
+        const int64_t *ids
+    ctypedef void vb_rows_kernel(const double *, const vb_view *, size_t, size_t, double *, double *) noexcept nogil
     ctypedef struct vb_record:
         const char *name
         vb_accumulator accumulator
         vb_type type
         vb_pair_kernel *pair
         vb_rows_kernel *rows
+    const char *vb_row(const vb_view *view, size_t r)
     const vb_record *vb_registry(size_t i, const char **level, int *runs, int *active)
 
 METRICS = {vb_metric_name(<vb_metric>m).decode(): m for m in range(VB_METRICS)}
 SIMILARITIES = frozenset(name for name, m in METRICS.items() if vb_metric_is_similarity(<vb_metric>m))
-MAX_DIMS = 64
+
+cdef enum:
+    MAX_DIMS = 64
+    # A call of fewer elements than this (some microseconds) lets no other thread run; of fewer
+    # than that (under a millisecond) asks for no helpers.
+    LONG_ROW = 16384
+    SMALL_WORK = 4000000
 
 
 # ---- the kernel table ---------------------------------------------------------------------
@@ -131,39 +140,35 @@ def registry():
     return found
 
 
-def run_kernel(size_t number, cnp.ndarray a, rows):
-    """Call one kernel of the registry, for tests: for each row a list of its sums."""
+def run_kernel(size_t number, cnp.ndarray a, cnp.ndarray rows, cnp.ndarray ids=None):
+    """Call one kernel of the registry, for tests: for each row (of the ids, if any) a list of its sums."""
     cdef const char *level
     cdef int runs, active
     cdef const vb_record *record = vb_registry(number, &level, &runs, &active)
-    cdef size_t n = len(rows), i
-    cdef const char **addresses
-    cdef double *sums
+    cdef size_t d = len(a), n = len(rows) if ids is None else len(ids), i
+    cdef vb_rows matrix = rows_of(rows, d)
+    cdef vb_view view
+    cdef double[3] sums
     if record is NULL or not runs:
         raise ValueError(f"kernel {number} is not in the registry, or does not run here")
-    for row in [a, *rows]:
-        wanted = VB_F64 if row is a and record.rows is not NULL else record.type
-        if type_of(row) != wanted or not contiguous(row) or row.ndim != 1 or len(row) != len(a):
-            raise ValueError("a kernel takes 1-D contiguous rows of its type and of one length")
-    addresses = <const char **>malloc((n + 1) * sizeof(char *))
-    sums = <double *>malloc((2 * n + 3) * sizeof(double))
-    try:
-        if addresses is NULL or sums is NULL:
-            raise MemoryError
-        for i in range(n):
-            addresses[i] = cnp.PyArray_BYTES(rows[i])
-        if record.rows is not NULL:
-            record.rows(<const double *>cnp.PyArray_DATA(a), addresses, n, len(a), sums, sums + n)
-            several = record.accumulator == VB_DOTNORM
-            return [[sums[i], sums[n + i]] if several else [sums[i]] for i in range(n)]
-        found = []
-        for i in range(n):
-            record.pair(cnp.PyArray_DATA(a), addresses[i], len(a), sums)
-            found.append([sums[0], sums[1], sums[2]] if record.accumulator == VB_DOTNORM else [sums[0]])
-        return found
-    finally:
-        free(addresses)
-        free(sums)
+    if (matrix.type != record.type or not contiguous(a) or a.ndim != 1
+            or type_of(a) != (VB_F64 if record.rows is not NULL else record.type)):
+        raise ValueError("a kernel takes a contiguous 1-D row and rows of its own type")
+    if ids is not None and (ids.dtype != np.int64 or not contiguous(ids)
+                            or not all(0 <= i < len(rows) for i in ids)):
+        raise ValueError("a kernel takes int64 ids of the rows")
+    view.base, view.stride = matrix.base, matrix.stride
+    view.ids = NULL if ids is None else <const int64_t *>cnp.PyArray_DATA(ids)
+    found = np.empty((2, n))
+    if record.rows is not NULL:
+        record.rows(<const double *>cnp.PyArray_DATA(a), &view, n, d, <double *>cnp.PyArray_DATA(found),
+                    <double *>cnp.PyArray_DATA(found) + n)
+        return (found if record.accumulator == VB_DOTNORM else found[:1]).T.tolist()
+    listed = []
+    for i in range(n):
+        record.pair(cnp.PyArray_DATA(a), vb_row(&view, i), d, sums)
+        listed.append([sums[0], sums[1], sums[2]] if record.accumulator == VB_DOTNORM else [sums[0]])
+    return listed
 
 
 use_level(os.environ.get("VECBLADE_ISA") or None, "VECBLADE_ISA")
@@ -172,16 +177,13 @@ use_level(os.environ.get("VECBLADE_ISA") or None, "VECBLADE_ISA")
 # ---- one pair -----------------------------------------------------------------------------
 
 cdef object general = None
-
-# From here on (some microseconds) a call lets other threads run.
-cdef enum:
-    LONG_ROW = 16384
+cdef object run_job = None
 
 
-def install_general(function):
-    """Set what the row functions call for anything but two plain rows."""
-    global general
-    general = function
+def install(general_function, run_function):
+    """Set what the row functions call for anything but plain arrays, and to share work."""
+    global general, run_job
+    general, run_job = general_function, run_function
 
 
 cdef inline bint plain_pair(object a, object b) noexcept:
@@ -211,6 +213,17 @@ cdef inline object measure_pair(vb_metric metric, object a, object b):
     with nogil:
         value = vb_pair(metric, kind, a_data, b_data, d)
     return value
+
+
+cdef inline object measure_any(vb_metric metric, object a, object b, object out, object threads):
+    """Two plain rows at once, plain arrays soon, everything else in due course."""
+    if out is None and threads is None:
+        if plain_pair(a, b):
+            return measure_pair(metric, a, b)
+        values = measure_plain(metric, a, b, threads)
+        if values is not None:
+            return values
+    return general(vb_metric_name(metric).decode(), a, b, out, threads)
 
 
 def dot(a, b, *, out=None, threads=None):
@@ -254,9 +267,7 @@ def dot(a, b, *, out=None, threads=None):
     >>> vb.dot(np.array([[1.0, 0.0], [0.0, 2.0]]), np.array([3.0, 4.0]))
     array([3., 8.])
     """
-    if out is None and plain_pair(a, b):
-        return measure_pair(VB_METRIC_DOT, a, b)
-    return general("dot", a, b, out, threads)
+    return measure_any(VB_METRIC_DOT, a, b, out, threads)
 
 
 def sqeuclidean(a, b, *, out=None, threads=None):
@@ -272,9 +283,7 @@ def sqeuclidean(a, b, *, out=None, threads=None):
     >>> vb.sqeuclidean(np.array([0.0, 0.0]), np.array([3.0, 4.0]))
     25.0
     """
-    if out is None and plain_pair(a, b):
-        return measure_pair(VB_METRIC_SQEUCLIDEAN, a, b)
-    return general("sqeuclidean", a, b, out, threads)
+    return measure_any(VB_METRIC_SQEUCLIDEAN, a, b, out, threads)
 
 
 def euclidean(a, b, *, out=None, threads=None):
@@ -290,9 +299,7 @@ def euclidean(a, b, *, out=None, threads=None):
     >>> vb.euclidean(np.array([0.0, 0.0]), np.array([3.0, 4.0]))
     5.0
     """
-    if out is None and plain_pair(a, b):
-        return measure_pair(VB_METRIC_EUCLIDEAN, a, b)
-    return general("euclidean", a, b, out, threads)
+    return measure_any(VB_METRIC_EUCLIDEAN, a, b, out, threads)
 
 
 def cosine_similarity(a, b, *, out=None, threads=None):
@@ -309,9 +316,7 @@ def cosine_similarity(a, b, *, out=None, threads=None):
     >>> vb.cosine_similarity(np.array([1.0, 0.0]), np.array([3.0, 4.0]))
     0.6
     """
-    if out is None and plain_pair(a, b):
-        return measure_pair(VB_METRIC_COSINE_SIMILARITY, a, b)
-    return general("cosine_similarity", a, b, out, threads)
+    return measure_any(VB_METRIC_COSINE_SIMILARITY, a, b, out, threads)
 
 
 def cosine(a, b, *, out=None, threads=None):
@@ -328,9 +333,7 @@ def cosine(a, b, *, out=None, threads=None):
     >>> vb.cosine(np.array([1.0, 0.0]), np.array([3.0, 4.0]))
     0.4
     """
-    if out is None and plain_pair(a, b):
-        return measure_pair(VB_METRIC_COSINE, a, b)
-    return general("cosine", a, b, out, threads)
+    return measure_any(VB_METRIC_COSINE, a, b, out, threads)
 
 
 # ---- arrays -------------------------------------------------------------------------------
@@ -352,10 +355,10 @@ cdef bint contiguous(cnp.ndarray array):
     )
 
 
-def native(array):
+cpdef bint native(cnp.ndarray array):
     """Whether the core takes the array as it is."""
     cdef int kind = cnp.PyArray_TYPE(array)
-    return bool(cnp.PyArray_ISNOTSWAPPED(array)) and kind in (cnp.NPY_FLOAT, cnp.NPY_DOUBLE) and contiguous(array)
+    return cnp.PyArray_ISNOTSWAPPED(array) and (kind == cnp.NPY_FLOAT or kind == cnp.NPY_DOUBLE) and contiguous(array)
 
 
 cdef vb_rows rows_of(cnp.ndarray array, size_t d) except *:
@@ -369,14 +372,52 @@ cdef vb_rows rows_of(cnp.ndarray array, size_t d) except *:
     return rows
 
 
-cdef vb_operand operand_of(cnp.ndarray array, int axes) except *:
+cdef int broadcast(cnp.ndarray a, cnp.ndarray b, cnp.npy_intp *shape) noexcept:
+    """The broadcast leading shape, and its number of axes; -1 if the arrays do not fit."""
+    cdef int a_axes = cnp.PyArray_NDIM(a) - 1, b_axes = cnp.PyArray_NDIM(b) - 1
+    cdef int axes = max(a_axes, b_axes), axis
+    cdef cnp.npy_intp n, m
+    if a_axes < 0 or b_axes < 0 or axes > MAX_DIMS - 1:
+        return -1
+    if cnp.PyArray_DIM(a, a_axes) != cnp.PyArray_DIM(b, b_axes):
+        return -1
+    for axis in range(axes):
+        n = cnp.PyArray_DIM(a, axis - axes + a_axes) if axis >= axes - a_axes else 1
+        m = cnp.PyArray_DIM(b, axis - axes + b_axes) if axis >= axes - b_axes else 1
+        if n != m and n != 1 and m != 1:
+            return -1
+        shape[axis] = n if m == 1 else m
+    return axes
+
+
+cdef vb_operand operand_of(cnp.ndarray array, int own_axes, int axes) except *:
+    """An array of `own_axes` leading axes, repeated over `axes`."""
     cdef vb_operand operand
-    cdef int axis
+    cdef int axis, own
     operand.base = cnp.PyArray_BYTES(array)
     operand.type = type_of(array)
     for axis in range(axes):
-        operand.strides[axis] = cnp.PyArray_STRIDE(array, axis)
+        own = axis - axes + own_axes
+        if own < 0 or cnp.PyArray_DIM(array, own) == 1:
+            operand.strides[axis] = 0
+        else:
+            operand.strides[axis] = cnp.PyArray_STRIDE(array, own)
     return operand
+
+
+def narrowed(cnp.ndarray values):
+    """float64 values as float32, rounded; past its range infinite, without a warning."""
+    cdef cnp.ndarray out = cnp.PyArray_EMPTY(
+        cnp.PyArray_NDIM(values), cnp.PyArray_DIMS(values), cnp.NPY_FLOAT, 0
+    )
+    cdef const double *source = <const double *>cnp.PyArray_DATA(values)
+    cdef float *sink = <float *>cnp.PyArray_DATA(out)
+    cdef Py_ssize_t i
+    if type_of(values) != VB_F64 or not cnp.PyArray_IS_C_CONTIGUOUS(values):
+        raise ValueError("the core takes contiguous float64 values")
+    for i in range(cnp.PyArray_SIZE(values)):
+        sink[i] = <float>source[i]
+    return out
 
 
 # ---- jobs ---------------------------------------------------------------------------------
@@ -457,19 +498,51 @@ cdef Job new_job(vb_job *job, object arrays, type kind=Job):
     return made
 
 
-def measure(int metric, a, b, out):
-    """`a` and `b` are broadcast to the shape of `out`, plus the last axis."""
-    cdef size_t shape[64]
-    cdef int axes = cnp.PyArray_NDIM(out), axis
-    cdef vb_operand left = operand_of(a, axes), right = operand_of(b, axes), result = operand_of(out, axes)
-    if (a.shape[:-1] != out.shape or b.shape != a.shape or not (contiguous(a) and contiguous(b))
-            or not out.flags.writeable):
-        raise ValueError("the core takes operands of one shape, with contiguous rows")
+cdef Job measure_job(vb_metric metric, cnp.ndarray a, cnp.ndarray b, cnp.ndarray out):
+    cdef cnp.npy_intp shape[64]
+    cdef size_t lengths[64]
+    cdef int axes = broadcast(a, b, shape), axis
+    cdef vb_operand left, right, result
+    if axes < 0 or axes != cnp.PyArray_NDIM(out) or not (contiguous(a) and contiguous(b)):
+        raise ValueError("the core takes operands that broadcast, with contiguous rows")
     for axis in range(axes):
-        shape[axis] = cnp.PyArray_DIM(out, axis)
+        if cnp.PyArray_DIM(out, axis) != shape[axis]:
+            raise ValueError("the core takes an output of the broadcast shape")
+        lengths[axis] = shape[axis]
+    if not cnp.PyArray_ISWRITEABLE(out):
+        raise ValueError("the core takes an output that can be written")
+    left = operand_of(a, cnp.PyArray_NDIM(a) - 1, axes)
+    right = operand_of(b, cnp.PyArray_NDIM(b) - 1, axes)
+    result = operand_of(out, axes, axes)
     return new_job(
-        vb_measure_new(<vb_metric>metric, a.shape[-1], axes, shape, &left, &right, &result), (a, b, out)
+        vb_measure_new(metric, cnp.PyArray_DIM(a, cnp.PyArray_NDIM(a) - 1), axes, lengths, &left, &right, &result),
+        (a, b, out),
     )
+
+
+def measure(int metric, a, b, out):
+    """`a` and `b` broadcast to the shape of `out`, plus the last axis."""
+    return measure_job(<vb_metric>metric, a, b, out)
+
+
+cdef object measure_plain(vb_metric metric, object a, object b, object threads):
+    """The values for two plain arrays, at least one of them 2-D or more; None for any others."""
+    cdef cnp.npy_intp shape[64]
+    cdef int axes, kind
+    cdef Job job
+    if not (cnp.PyArray_CheckExact(a) and cnp.PyArray_CheckExact(b) and native(a) and native(b)):
+        return None
+    axes = broadcast(a, b, shape)
+    if axes < 1:
+        return None
+    kind = cnp.NPY_FLOAT if type_of(a) == VB_F32 and type_of(b) == VB_F32 else cnp.NPY_DOUBLE
+    out = cnp.PyArray_EMPTY(axes, shape, kind, 0)
+    job = measure_job(metric, a, b, out)
+    if vb_job_work(job.job) < SMALL_WORK:
+        job.run()
+    else:
+        run_job(job, threads)
+    return out
 
 
 def pairwise(int metric, a, b, bint same, out):
@@ -502,7 +575,7 @@ cdef vb_where where_of(corpus, mask, ids, size_t eligible) except *:
             raise ValueError("the core takes a contiguous boolean mask")
         where.mask = <const uint8_t *>cnp.PyArray_DATA(mask)
     if ids is not None:
-        if (ids.dtype != np.int64 or not ids.flags.c_contiguous or ids.ndim != 1 or len(ids) != eligible
+        if (ids.dtype != np.int64 or not ids.flags.c_contiguous or ids.ndim != 1 or <size_t>len(ids) != eligible
                 or (len(ids) and (ids[0] < 0 or ids[-1] >= len(corpus)))):
             raise ValueError("the core takes contiguous ascending row ids")
         where.ids = <const int64_t *>cnp.PyArray_DATA(ids)

@@ -43,9 +43,7 @@ def _measure_into(metric: int, a: np.ndarray, b: np.ndarray, out: np.ndarray, th
     if not _core.native(b) and _arrays.is_small(b):
         b = _arrays.native(b)
     if out.size <= 1 or (_core.native(a) and _core.native(b)):
-        a = np.broadcast_to(_arrays.native(a), out.shape + a.shape[-1:])
-        b = np.broadcast_to(_arrays.native(b), out.shape + b.shape[-1:])
-        _threads.run(_core.measure(metric, a, b, out), threads)
+        _threads.run(_core.measure(metric, _arrays.native(a), _arrays.native(b), out), threads)
         return
     axis = max(range(out.ndim), key=lambda i: out.shape[i])
     middle = out.shape[axis] // 2
@@ -63,7 +61,7 @@ def _part(array: np.ndarray, axis: int, half: slice, out: np.ndarray) -> np.ndar
     return array if own < 0 or array.shape[own] == 1 else _along(array, own, half)
 
 
-_core.install_general(measure)
+_core.install(measure, lambda job, threads: _threads.run(job, _threads.resolve(threads)))
 
 
 def pairwise(A: Any, B: Any = None, metric: str = "euclidean", *, out: Any = None, threads: Any = None) -> np.ndarray:

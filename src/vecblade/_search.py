@@ -182,9 +182,8 @@ def topk(
 
 
 def _rounded(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """The float64 values in the result's type; past float32's range is infinity, silently."""
-    with np.errstate(all="ignore"):
-        return values.astype(dtype, copy=False)
+    """The float64 values in the result's type."""
+    return _core.narrowed(values) if dtype == np.float32 else values
 
 
 def _pieces(x: np.ndarray, eligible: Eligible) -> Iterator[tuple[int, np.ndarray, Eligible]]:

@@ -1,0 +1,103 @@
+"""What is measured: cases, each with vecblade and the peers that can do the same work.
+
+A case is a name and a dict of functions without arguments; `vecblade` is always among them. Groups
+follow the shape of the work: one-to-one, one-to-many, many-to-many, top-k.
+"""
+
+from functools import partial
+
+from peers import arrays, distance, faiss, np, numkong, pairs, simsimd, usearch, vb
+
+DIMS = (4, 32, 128, 256, 768, 1536)
+
+
+def one_to_one():
+    for dtype in ("f4", "f8"):
+        for d in DIMS:
+            a, b = arrays(1, d, dtype, 0)[0].copy(), arrays(1, d, dtype, 1)[0].copy()
+            numpy_forms = {
+                "dot": lambda a, b: a @ b,
+                "sqeuclidean": lambda a, b: np.square(a - b).sum(),
+                "cosine": lambda a, b: 1 - (a @ b) / np.sqrt((a @ a) * (b @ b)),
+            }
+            for metric, theirs in (("dot", "inner"), ("sqeuclidean", "sqeuclidean"), ("cosine", "cosine")):
+                case = {"vecblade": partial(getattr(vb, metric), a, b), "numpy": partial(numpy_forms[metric], a, b)}
+                if simsimd:
+                    case["simsimd"] = partial(getattr(simsimd, theirs), a, b)
+                if numkong:
+                    case["numkong"] = partial(getattr(numkong, theirs.replace("cosine", "angular")), a, b)
+                if distance and metric != "dot":
+                    case["scipy"] = partial(getattr(distance, metric), a, b)
+                yield f"{metric} {dtype} d={d}", case
+
+
+def one_to_many():
+    for rows, d in ((10_000, 128), (100_000, 768)):
+        X, q = arrays(rows, d), arrays(1, d, seed=1)[0]
+        norms = np.linalg.norm(X, axis=1)
+        for metric in ("dot", "sqeuclidean", "cosine"):
+            case = {"vecblade": partial(getattr(vb, metric), q, X)}
+            if metric == "dot":
+                case["numpy X @ q"] = partial(np.matmul, X, q)
+                case["numpy vecdot"] = partial(np.vecdot, X, q)
+            elif metric == "cosine":
+                case["numpy X @ q / norms"] = lambda X=X, q=q, norms=norms: 1 - X @ q / (norms * np.linalg.norm(q))
+            if simsimd:
+                case["simsimd cdist"] = partial(simsimd.cdist, q[None], X, metric=metric)
+            if faiss and metric != "cosine":
+                kind = faiss.METRIC_INNER_PRODUCT if metric == "dot" else faiss.METRIC_L2
+                case["faiss.knn k=1"] = partial(faiss.knn, q[None], X, 1, metric=kind)
+            if pairs and metric != "dot":
+                function = pairs.cosine_distances if metric == "cosine" else pairs.euclidean_distances
+                case["sklearn"] = partial(function, q[None], X)
+            yield f"{metric} f4 {rows}x{d}", case
+
+
+def many_to_many():
+    for rows, d in ((1024, 768), (2048, 128)):
+        for dtype in ("f4", "f8"):
+            A, B = arrays(rows, d, dtype, 0), arrays(rows, d, dtype, 1)
+            for metric in ("dot", "euclidean", "cosine"):
+                case = {"vecblade": partial(vb.pairwise, A, B, metric)}
+                if metric == "dot":
+                    case["numpy A @ B.T"] = partial(np.matmul, A, B.T)
+                if faiss and dtype == "f4" and metric != "cosine":
+                    kind = faiss.METRIC_INNER_PRODUCT if metric == "dot" else faiss.METRIC_L2
+                    case["faiss.pairwise_distances"] = partial(faiss.pairwise_distances, A, B, metric=kind)
+                if pairs and metric != "dot":
+                    name = "cosine_distances" if metric == "cosine" else "euclidean_distances"
+                    case[f"sklearn {name}"] = partial(getattr(pairs, name), A, B)
+                if distance and metric != "dot":
+                    case["scipy cdist"] = partial(distance.cdist, A, B, metric)
+                yield f"{metric} {dtype} {rows}x{rows}x{d}", case
+
+
+def argpartition(X, q, k):
+    scores = X @ q
+    best = np.argpartition(-scores, k)[:k]
+    return best[np.argsort(-scores[best])]
+
+
+def top_k():
+    k = 10
+    for rows, d, queries in ((10_000, 128, 1), (100_000, 768, 1), (1_000_000, 128, 1), (100_000, 128, 100)):
+        X, Q = arrays(rows, d), arrays(queries, d, seed=1)
+        for metric in ("dot", "euclidean", "cosine"):
+            case = {"vecblade": partial(vb.topk, Q, X, k, metric)}
+            if metric == "dot" and queries == 1:
+                case["numpy argpartition"] = partial(argpartition, X, Q[0], k)
+            if faiss and metric != "cosine":
+                kind = faiss.METRIC_INNER_PRODUCT if metric == "dot" else faiss.METRIC_L2
+                case["faiss.knn"] = partial(faiss.knn, Q, X, k, metric=kind)
+            if usearch:
+                kind = {"dot": "ip", "euclidean": "l2sq", "cosine": "cos"}[metric]
+                case["usearch exact"] = partial(usearch.search, X, Q, k, kind, exact=True)
+            yield f"{metric} f4 {queries} in {rows}x{d} k={k}", case
+
+
+GROUPS = {
+    "one-to-one": one_to_one,
+    "one-to-many": one_to_many,
+    "many-to-many": many_to_many,
+    "top-k": top_k,
+}
