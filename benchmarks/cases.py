@@ -21,7 +21,10 @@ def one_to_one():
                 "cosine": lambda a, b: 1 - (a @ b) / np.sqrt((a @ a) * (b @ b)),
             }
             for metric, theirs in (("dot", "inner"), ("sqeuclidean", "sqeuclidean"), ("cosine", "cosine")):
-                case = {"vecblade": partial(getattr(vb, metric), a, b), "numpy": partial(numpy_forms[metric], a, b)}
+                case = {
+                    "vecblade": partial(getattr(vb, metric), a, b),
+                    "numpy": partial(numpy_forms[metric], a, b),
+                }
                 if simsimd:
                     case["simsimd"] = partial(getattr(simsimd, theirs), a, b)
                 if numkong:
@@ -41,7 +44,9 @@ def one_to_many():
                 case["numpy X @ q"] = partial(np.matmul, X, q)
                 case["numpy vecdot"] = partial(np.vecdot, X, q)
             elif metric == "cosine":
-                case["numpy X @ q / norms"] = lambda X=X, q=q, norms=norms: 1 - X @ q / (norms * np.linalg.norm(q))
+                case["numpy X @ q / norms"] = lambda X=X, q=q, norms=norms: (
+                    1 - X @ q / (norms * np.linalg.norm(q))
+                )
             if simsimd:
                 case["simsimd cdist"] = partial(simsimd.cdist, q[None], X, metric=metric)
             if faiss and metric != "cosine":

@@ -52,7 +52,9 @@ def numbers(x: Any, name: str) -> np.ndarray:
             f"If rounding is right, pass {name}.astype(np.float64)"
         )
     if kind == "?":
-        raise TypeError(f"{name} has dtype bool; pass {name}.astype(np.float32) to measure it as zeros and ones")
+        raise TypeError(
+            f"{name} has dtype bool; pass {name}.astype(np.float32) to measure it as zeros and ones"
+        )
     raise TypeError(f"{name} has dtype {array.dtype}; accepted are float64, float32, float16 and integers")
 
 
@@ -65,7 +67,9 @@ def foreign(x: Any, name: str) -> np.ndarray:
     if isinstance(x, np.ndarray):
         masked = sys.modules.get("numpy.ma")
         if masked is not None and isinstance(x, masked.MaskedArray):
-            raise TypeError(f"{name} is a masked array, whose mask has no meaning here; pass {name}.filled(...)")
+            raise TypeError(
+                f"{name} is a masked array, whose mask has no meaning here; pass {name}.filled(...)"
+            )
         return np.asarray(x)
     try:
         if hasattr(x, "__dlpack__"):
@@ -78,7 +82,9 @@ def foreign(x: Any, name: str) -> np.ndarray:
     except (TypeError, ValueError, RuntimeError) as error:
         if type(error) is TypeError and str(error).startswith(name):
             raise
-        raise TypeError(f"{name} ({type(x).__name__}) cannot be read as an array of numbers: {error}") from error
+        raise TypeError(
+            f"{name} ({type(x).__name__}) cannot be read as an array of numbers: {error}"
+        ) from error
     if array.dtype == object:
         raise TypeError(f"{name} ({type(x).__name__}) is not an array of numbers, nor rows of one length")
     if array.size == 0 and not hasattr(x, "dtype"):
@@ -90,7 +96,9 @@ def rows(x: Any, name: str, dims: tuple[int, ...]) -> np.ndarray:
     """`numbers` with one of these numbers of axes."""
     array = numbers(x, name)
     if array.ndim not in dims:
-        wanted = " or ".join({1: "(d,)", 2: f"({'m' if name in ('corpus', 'B') else 'n'}, d)"}[n] for n in dims)
+        wanted = " or ".join(
+            {1: "(d,)", 2: f"({'m' if name in ('corpus', 'B') else 'n'}, d)"}[n] for n in dims
+        )
         raise ValueError(f"{name} has shape {array.shape}; accepted is {wanted}")
     return array
 
@@ -141,7 +149,9 @@ def output(out: Any, shape: tuple[int, ...], dtype: np.dtype, inputs: dict[str, 
     if not isinstance(out, np.ndarray):
         raise TypeError(f"out must be a numpy.ndarray, not {type(out).__name__}")
     if out.shape != shape or out.dtype != dtype or not out.dtype.isnative:
-        raise ValueError(f"out has shape {out.shape} and dtype {out.dtype.str}; the result has {shape} and {dtype.str}")
+        raise ValueError(
+            f"out has shape {out.shape} and dtype {out.dtype.str}; the result has {shape} and {dtype.str}"
+        )
     if not out.flags.writeable:
         raise ValueError("out is read-only")
     for name, array in inputs.items():

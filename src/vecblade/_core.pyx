@@ -350,7 +350,8 @@ cdef bint contiguous(cnp.ndarray array):
     """Whether each row of the array (its last axis) is one run of elements."""
     cdef int last = cnp.PyArray_NDIM(array) - 1
     return last >= 0 and (
-        cnp.PyArray_DIM(array, last) <= 1
+        cnp.PyArray_SIZE(array) == 0
+        or cnp.PyArray_DIM(array, last) == 1
         or cnp.PyArray_STRIDE(array, last) == cnp.PyArray_ITEMSIZE(array)
     )
 

@@ -48,7 +48,9 @@ def _measure_into(metric: int, a: np.ndarray, b: np.ndarray, out: np.ndarray, th
     axis = max(range(out.ndim), key=lambda i: out.shape[i])
     middle = out.shape[axis] // 2
     for half in (slice(None, middle), slice(middle, None)):
-        _measure_into(metric, _part(a, axis, half, out), _part(b, axis, half, out), _along(out, axis, half), threads)
+        _measure_into(
+            metric, _part(a, axis, half, out), _part(b, axis, half, out), _along(out, axis, half), threads
+        )
 
 
 def _along(array: np.ndarray, axis: int, half: slice) -> np.ndarray:
@@ -64,7 +66,9 @@ def _part(array: np.ndarray, axis: int, half: slice, out: np.ndarray) -> np.ndar
 _core.install(measure, lambda job, threads: _threads.run(job, _threads.resolve(threads)))
 
 
-def pairwise(A: Any, B: Any = None, metric: str = "euclidean", *, out: Any = None, threads: Any = None) -> np.ndarray:
+def pairwise(
+    A: Any, B: Any = None, metric: str = "euclidean", *, out: Any = None, threads: Any = None
+) -> np.ndarray:
     """
     The metric between every row of `A` and every row of `B`.
 

@@ -59,7 +59,9 @@ def eligible_rows(where: Any, rows: int) -> Eligible:
     array = np.asarray(where)
     if array.dtype == np.bool_:
         if array.shape != (rows,):
-            raise ValueError(f"where is a mask of shape {array.shape}; the corpus has {rows} rows, so ({rows},) is accepted")
+            raise ValueError(
+                f"where is a mask of shape {array.shape}; the corpus has {rows} rows, so ({rows},) is accepted"
+            )
         mask = np.ascontiguousarray(array)
         return Eligible(mask, None, int(np.count_nonzero(mask)))
     if array.size == 0 and array.ndim == 1:
@@ -100,7 +102,9 @@ def check_threshold(threshold: Any, metric: str) -> float:
     if not math.isfinite(value):
         raise ValueError(f"threshold must be finite, not {value}")
     if value < 0 and metric not in _core.SIMILARITIES:
-        raise ValueError(f"threshold must not be negative for the distance {metric!r}, which never is; got {value}")
+        raise ValueError(
+            f"threshold must not be negative for the distance {metric!r}, which never is; got {value}"
+        )
     return value
 
 

@@ -1,0 +1,115 @@
+"""Every kind of array, without a copy where there is one to avoid."""
+
+import array
+
+import numpy as np
+import pytest
+from conftest import same_bits
+
+import vecblade as vb
+from vecblade import _arrays
+
+ROWS = np.arange(12, dtype=np.float32).reshape(4, 3) - 5
+WANTED = vb.dot(ROWS[0], ROWS)
+
+
+class OnlyArray:
+    def __init__(self, array):
+        self.array = array
+
+    def __array__(self, dtype=None, copy=None):
+        return self.array
+
+
+class OnlyDlpack:
+    def __init__(self, array):
+        self.array = array
+
+    def __dlpack__(self, **options):
+        return self.array.__dlpack__(**options)
+
+    def __dlpack_device__(self):
+        return self.array.__dlpack_device__()
+
+
+class OnAnotherDevice(OnlyDlpack):
+    def __dlpack__(self, **options):
+        raise BufferError("it is on a GPU")
+
+    def __dlpack_device__(self):
+        return (2, 0)
+
+
+class Subclass(np.ndarray):
+    pass
+
+
+@pytest.mark.parametrize(
+    "wrap", [OnlyArray, OnlyDlpack, memoryview, lambda x: x.view(Subclass), lambda x: x.view(np.memmap)]
+)
+def test_foreign_arrays_are_read_where_they_lie(wrap):
+    wrapped = wrap(ROWS)
+    assert np.shares_memory(_arrays.numbers(wrapped, "a"), ROWS)
+    assert same_bits(vb.dot(ROWS[0], wrapped), WANTED)
+    assert vb.topk(wrapped, wrapped, 1).indices.tolist() == [[0], [1], [2], [3]]
+
+
+def test_sequences():
+    assert vb.dot(array.array("f", [1, 2]), array.array("d", [3, 4])) == 11.0
+    assert vb.dot([1, 2], (3, 4)) == 11.0
+    assert vb.dot(range(3), [1.5, 1, 1]) == 3.0
+    assert vb.dot(bytearray(b"\x01\x02"), bytearray(b"\x03\x04")) == 11.0
+    assert vb.dot([np.float32(1.5), 2], [2, 1]) == 5.0
+    assert vb.dot([], []) == 0.0
+    assert vb.pairwise([[1, 2], [3, 4]], metric="dot").tolist() == [[5.0, 11.0], [11.0, 25.0]]
+
+
+def test_a_memory_map(tmp_path):
+    np.save(tmp_path / "x.npy", ROWS)
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    assert np.shares_memory(_arrays.numbers(mapped, "a"), mapped)
+    assert same_bits(vb.dot(ROWS[0], mapped), WANTED)
+    assert same_bits(vb.dot(mapped[0], mapped[:, :3]), WANTED)
+
+
+def test_read_only_arrays():
+    frozen = ROWS.copy()
+    frozen.flags.writeable = False
+    assert same_bits(vb.dot(frozen[0], frozen), WANTED)
+    assert vb.dot(frozen[0], frozen[1]) == WANTED[1]
+    assert vb.topk(frozen, frozen, 2).indices.shape == (4, 2)
+
+
+def test_another_device_is_refused():
+    with pytest.raises(TypeError, match=r"a \(OnAnotherDevice\) cannot be read: it is on a GPU"):
+        vb.dot(OnAnotherDevice(ROWS), ROWS)
+
+
+def test_an_object_that_fails_is_refused():
+    class Broken:
+        def __array__(self, dtype=None, copy=None):
+            raise RuntimeError("no data")
+
+    with pytest.raises(TypeError, match=r"corpus \(Broken\) cannot be read as an array of numbers: no data"):
+        vb.topk(ROWS, Broken(), 1)
+
+
+def test_bfloat16_is_refused_with_what_to_call():
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    with pytest.raises(TypeError, match="a has dtype bfloat16; accepted are"):
+        vb.dot(ROWS.astype(ml_dtypes.bfloat16), ROWS)
+
+
+def test_structured_fields_and_odd_strides():
+    records = np.zeros(5, dtype=[("tag", "i1"), ("row", "f4", (3,))])
+    records["row"] = np.arange(15).reshape(5, 3)
+    assert np.shares_memory(_arrays.native(_arrays.numbers(records["row"], "a")), records)
+    assert same_bits(vb.dot(ROWS[0], records["row"]), vb.dot(ROWS[0], records["row"].copy()))
+    with pytest.raises(TypeError, match="a has dtype"):
+        vb.dot(records, ROWS)
+
+
+def test_no_copy_of_a_strided_corpus():
+    X = np.zeros((100, 64), np.float32)
+    for view in (X[:, :32], X[::3], X[::-1], X[5:, 7:9], np.broadcast_to(X[0], (100, 64))):
+        assert _arrays.native(view) is view

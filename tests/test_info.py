@@ -1,0 +1,90 @@
+"""What runs: levels, the forced level, `cpu_info`, the public names and their documentation."""
+
+import doctest
+import inspect
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import LEVELS
+
+import vecblade as vb
+from vecblade import _core
+
+
+def run(code, **environment):
+    return subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **environment}, capture_output=True, text=True
+    )
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_level_can_be_forced(level):
+    code = "import vecblade as vb; print(vb.cpu_info()['isa'], set(vb.cpu_info()['kernels'].values()))"
+    done = run(code, VECBLADE_ISA=level)
+    if _core.levels()[level]:
+        assert done.stdout.startswith(level), done.stderr
+        assert f"vb_dot_f32_{level}" in done.stdout
+    else:
+        assert f"VECBLADE_ISA='{level}' does not run on this machine; levels that do" in done.stderr
+
+
+def test_an_unknown_level_is_an_error_that_lists_the_valid_ones():
+    done = run("import vecblade", VECBLADE_ISA="sse9")
+    assert done.returncode
+    runnable = ", ".join(level for level, runs in _core.levels().items() if runs)
+    assert f"VECBLADE_ISA='sse9' is not an ISA level; levels that do, best first: {runnable}" in done.stderr
+    assert run("import vecblade", VECBLADE_ISA="").returncode == 0
+
+
+def test_the_best_level_is_chosen():
+    code = "import vecblade as vb; print(vb.cpu_info()['isa'])"
+    best = next(level for level, runs in _core.levels().items() if runs)
+    environment = {name: value for name, value in os.environ.items() if name != "VECBLADE_ISA"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.stdout.strip() == best
+
+
+def test_cpu_info(isa):
+    info = vb.cpu_info()
+    assert info["isa"] == isa
+    assert list(info["levels"]) == ["avx512", "avx2", "neon", "scalar"]
+    slots = {f"{r['accumulator']}/{r['form']}/{r['type']}" for r in _core.registry()}
+    assert set(info["kernels"]) == slots
+    assert all(name.endswith(isa) for name in info["kernels"].values())
+    assert info["numpy"] == np.__version__
+
+
+def test_public_names_are_documented():
+    for name in vb.__all__:
+        documented = inspect.getdoc(getattr(vb, name))
+        assert documented, name
+        if inspect.isroutine(getattr(vb, name)):
+            assert ">>> " in documented or name == "get_num_threads", f"{name} has no example"
+
+
+@pytest.mark.parametrize("name", [n for n in vb.__all__ if inspect.isroutine(getattr(vb, n))])
+def test_examples_in_docstrings(name):
+    parser = doctest.DocTestParser()
+    test = parser.get_doctest(inspect.getdoc(getattr(vb, name)), {}, name, None, 0)
+    before = _core.active_level()
+    assert doctest.DocTestRunner().run(test).failed == 0
+    assert _core.active_level() == before
+
+
+def test_import_needs_numpy_alone():
+    code = "import sys, numpy; before = set(sys.modules); import vecblade; print(*{m.split('.')[0] for m in set(sys.modules) - before})"
+    loaded = set(run(code).stdout.split())
+    assert not loaded & {"scipy", "sklearn", "torch", "pytest", "hypothesis", "wordllama"}
+
+
+def test_the_gil_stays_off_on_free_threaded_builds():
+    if not hasattr(sys, "_is_gil_enabled"):
+        pytest.skip("needs Python 3.13 or newer")
+    import sysconfig
+
+    if not sysconfig.get_config_var("Py_GIL_DISABLED"):
+        pytest.skip("needs a free-threaded build")
+    assert run("import vecblade, sys; print(sys._is_gil_enabled())").stdout.strip() == "False"

@@ -1,0 +1,194 @@
+"""What must hold of any rows, whatever computes it: the laws of the metrics, and equal bits."""
+
+import numpy as np
+import pytest
+from conftest import DTYPES, METRICS, same_bits
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+import vecblade as vb
+
+ROWS = ("dot", "sqeuclidean", "euclidean", "cosine", "cosine_similarity")
+
+
+def some_rows(n, elements):
+    return st.tuples(st.sampled_from(DTYPES), st.integers(1, 100)).flatmap(
+        lambda kind: arrays(kind[0], (n, kind[1]), elements=elements)
+    )
+
+
+moderate = st.floats(-1000, 1000, width=32)
+anything = st.floats(width=32)
+
+
+@given(some_rows(2, anything))
+def test_symmetry(isa, rows):
+    a, b = rows
+    for metric in ROWS:
+        f = getattr(vb, metric)
+        assert same_bits(f(a, b), f(b, a)), metric
+
+
+@given(some_rows(1, anything))
+def test_a_row_with_itself(isa, rows):
+    (a,) = rows
+    has_direction = np.isfinite(a).all() and a.any()
+    assert vb.cosine(a, a) == 0.0 if has_direction else np.isnan(vb.cosine(a, a))
+    assert vb.cosine_similarity(a, a) == 1.0 if has_direction else np.isnan(vb.cosine_similarity(a, a))
+    if np.isfinite(a).all():
+        assert vb.euclidean(a, a) == vb.sqeuclidean(a, a) == 0.0
+
+
+@given(some_rows(3, moderate))
+def test_triangle(isa, rows):
+    a, b, c = rows
+    assert vb.euclidean(a, c) <= (vb.euclidean(a, b) + vb.euclidean(b, c)) * (1 + 1e-12)
+
+
+@given(some_rows(2, moderate))
+def test_cauchy_schwarz(isa, rows):
+    a, b = rows
+    assert abs(vb.dot(a, b)) <= np.sqrt(vb.dot(a, a) * vb.dot(b, b)) * (1 + 1e-12)
+
+
+@given(some_rows(2, anything))
+def test_cosine_bounds(isa, rows):
+    a, b = rows
+    similarity, distance = vb.cosine_similarity(a, b), vb.cosine(a, b)
+    assert np.isnan(similarity) or -1 <= similarity <= 1
+    assert np.isnan(distance) or 0 <= distance <= 2
+
+
+@given(some_rows(2, moderate), st.integers(-20, 20), st.integers(-20, 20))
+def test_cosine_ignores_powers_of_two(isa, rows, i, j):
+    a, b = rows
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    assert same_bits(vb.cosine(a, b), vb.cosine(np.ldexp(a, i), np.ldexp(b, j)))
+
+
+@given(arrays(np.float64, (2, 20), elements=st.floats(-1, 1)), st.integers(-1000, 900))
+def test_extremes_are_measured_as_well_as_ordinary_rows(isa, rows, exponent):
+    """Squares that over- or underflow cost no precision in distances and angles."""
+    a, b = rows
+    far_a, far_b = np.ldexp(a, exponent), np.ldexp(b, exponent)
+    if (np.ldexp(far_a, -exponent) == a).all() and (np.ldexp(far_b, -exponent) == b).all():
+        assert vb.cosine(far_a, far_b) == pytest.approx(vb.cosine(a, b), rel=1e-9, abs=1e-14, nan_ok=True)
+        wanted = vb.euclidean(a, b)
+        if wanted == 0.0 or wanted > 1e-150:
+            assert np.ldexp(vb.euclidean(far_a, far_b), -exponent) == pytest.approx(wanted, rel=1e-14, abs=0)
+
+
+def corpus(dtype, n=700, d=45):
+    """Gaussian rows with duplicates, zero rows, NaN, infinities and (float64) extremes."""
+    X = np.random.default_rng(1).standard_normal((n, d)).astype(dtype)
+    X[100:120] = X[0]
+    X[130:140] = 0
+    X[150, 3], X[151, 4], X[152, 5] = np.nan, np.inf, -np.inf
+    X[160] *= np.finfo(dtype).smallest_subnormal
+    X[161:165] = np.round(X[161:165])
+    if dtype == np.float64:
+        X[170:175] *= 1e200
+        X[175:180] *= 1e-200
+    return X
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("metric", METRICS)
+def test_same_bits_everywhere(isa, metric, dtype):
+    """Every form of the same work, at this level, against row by row at the scalar level."""
+    X, k = corpus(dtype), 25
+    queries = X[[0, 5, 130, 150, 170, 177, 300]]
+    with at_level("scalar"):
+        matrix = np.array([[getattr(vb, metric)(q, x) for x in X] for q in queries])
+        expected = [ranked(metric, row, k) for row in matrix]
+    f = getattr(vb, metric)
+    narrow = matrix.astype(dtype) if dtype == np.float64 else vb._core.narrowed(matrix)
+    layouts = {
+        "contiguous": X,
+        "strided": strided(X),
+        "misaligned": misaligned(X),
+        "fortran": np.asfortranarray(X),
+    }
+    for name, Y in layouts.items():
+        for threads in (1, 2):
+            options = {"threads": threads}
+            assert same_bits(f(queries[:, None], Y, **options), narrow), name
+            assert same_bits(f(queries[0], Y, **options), narrow[0]), name
+            assert same_bits(f(Y, queries[0], **options), narrow[0]), name
+            assert same_bits(f(Y[: len(queries)], Y[: len(queries)], **options), f(X[:7], X[:7])), name
+            assert same_bits(vb.pairwise(queries, Y, metric, **options), narrow), name
+            found = vb.topk(queries, Y, k, metric, **options)
+            single = [vb.topk(q, Y, k, metric, **options) for q in queries]
+            for i, (rows, values) in enumerate(expected):
+                assert found.indices[i].tolist() == rows, name
+                assert same_bits(found.values[i], values.astype(narrow.dtype)), name
+                assert single[i].indices.tolist() == rows, name
+                assert same_bits(single[i].values, found.values[i]), name
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("metric", METRICS)
+def test_self_pairs_are_measured_once_and_mirrored(isa, metric, dtype):
+    X = corpus(dtype, n=300)
+    whole = vb.pairwise(X, metric=metric)
+    assert same_bits(whole, vb.pairwise(X, X.copy(), metric))
+    assert same_bits(whole, whole.T)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_chunked_and_masked_runs_agree_with_one(isa, metric):
+    X, k = corpus(np.float32), 30
+    queries = X[::90]
+    whole = vb.topk(queries, X, k, metric)
+    for size in (1, 37, 256, 699):
+        parts = []
+        for start in range(0, len(X), size):
+            where = np.zeros(len(X), bool)
+            where[start : start + size] = True
+            part = vb.topk(queries, X[start : start + size], k, metric)
+            masked = vb.topk(queries, X, k, metric, where=where)
+            by_id = vb.topk(queries, X, k, metric, where=np.flatnonzero(where)[::-1])
+            assert same_bits(part.indices + start, masked.indices)
+            assert same_bits(part.indices + start, by_id.indices)
+            assert same_bits(part.values, masked.values)
+            assert same_bits(part.values, by_id.values)
+            parts.append((part.indices + start, part.values))
+        rows = np.concatenate([p[0] for p in parts], axis=1)
+        values = np.concatenate([p[1] for p in parts], axis=1)
+        for i in range(len(queries)):
+            # float32 values may tie where float64 did not: compare what they are, by rank.
+            order = [np.flatnonzero(rows[i] == row)[0] for row in whole.indices[i]]
+            assert same_bits(values[i][order], whole.values[i])
+
+
+def ranked(metric, values, k):
+    """Brute force over float64 values: (rows, values), NaN last, ties by row."""
+    keys = -values if metric in vb._core.SIMILARITIES else values
+    order = np.argsort(keys, kind="stable")[:k]
+    return order.tolist(), values[order]
+
+
+def strided(X):
+    wide = np.full((2 * len(X), X.shape[1] + 3), 7, X.dtype)
+    wide[::2, 1:-2] = X
+    return wide[::2, 1:-2]
+
+
+def misaligned(X):
+    raw = np.empty(X.nbytes + 1, np.uint8)
+    Y = np.ndarray(X.shape, X.dtype, raw, 1)
+    Y[...] = X
+    return Y
+
+
+class at_level:
+    def __init__(self, level):
+        self.level = level
+
+    def __enter__(self):
+        self.before = vb._core.active_level()
+        vb._core.use_level(self.level)
+
+    def __exit__(self, *_):
+        vb._core.use_level(self.before)

@@ -1,0 +1,239 @@
+"""`topk`, `within` and `pairwise` against the reference, and what they refuse."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+from conftest import DTYPES, METRICS, same_bits
+from hypothesis import given
+from hypothesis import strategies as st
+
+import vecblade as vb
+from vecblade import _arrays
+from vecblade import reference as ref
+
+
+@st.composite
+def searches(draw):
+    """Queries and a corpus of few distinct numbers, so that ties, zeros and NaN abound."""
+    dtype, d = draw(st.sampled_from(DTYPES)), draw(st.integers(0, 4))
+    element = st.sampled_from([0.0, -0.0, 1.0, -1.0, 2.0, 0.5, np.nan, np.inf, 1e-30, 3.0])
+    row = st.lists(element, min_size=d, max_size=d)
+    corpus, queries = draw(st.lists(row, max_size=30)), draw(st.lists(row, max_size=4))
+    corpus, queries = (np.array(rows, dtype).reshape(len(rows), d) for rows in (corpus, queries))
+    ids = None
+    if draw(st.booleans()):
+        ids = draw(st.lists(st.integers(0, len(corpus) - 1), max_size=10)) if len(corpus) else []
+    return queries, corpus, ids
+
+
+@given(searches(), st.sampled_from(METRICS), st.integers(1, 40), st.sampled_from([1, 2]))
+def test_topk_is_brute_force(isa, search, metric, k, threads):
+    queries, corpus, ids = search
+    found = vb.topk(queries, corpus, k, metric, where=ids, threads=threads)
+    wanted = ref.topk(queries.tolist(), corpus.tolist(), k, metric, None if ids is None else set(ids))
+    eligible = len(corpus) if ids is None else len(set(ids))
+    assert found.indices.shape == found.values.shape == (len(queries), min(k, eligible))
+    assert found.indices.tolist() == [[i for i, _ in row] for row in wanted]
+    values = np.array([[v for _, v in row] for row in wanted], np.float64).reshape(found.values.shape)
+    assert same_bits(found.values, vb._search._rounded(values, corpus.dtype))
+
+
+@given(
+    searches(),
+    st.sampled_from(METRICS),
+    st.sampled_from([0.0, 0.5, 1.0, 2.0, -0.5, 1e-40]),
+    st.sampled_from([1, 2]),
+)
+def test_within_is_brute_force(isa, search, metric, threshold, threads):
+    queries, corpus, ids = search
+    if metric not in ref.SIMILARITIES:
+        threshold = abs(threshold)
+    found = vb.within(queries, corpus, threshold, metric, where=ids, threads=threads)
+    wanted = ref.within(
+        queries.tolist(), corpus.tolist(), threshold, metric, None if ids is None else set(ids)
+    )
+    assert found.offsets.tolist() == np.cumsum([0] + [len(row) for row in wanted]).tolist()
+    assert found.indices.tolist() == [i for row in wanted for i, _ in row]
+    values = np.array([v for row in wanted for _, v in row], np.float64)
+    assert same_bits(found.values, vb._search._rounded(values, corpus.dtype))
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_every_k(isa, metric):
+    """K from one to all, through the reservoir's edges, on sorted, reversed and random order."""
+    X = np.random.default_rng(0).standard_normal((400, 6)).astype(np.float32)
+    X[50:90] = X[7]
+    q = X[3] + 0.25
+    scores = getattr(vb, metric)(q.astype(np.float64), X)
+    order = np.argsort(-scores if metric in ref.SIMILARITIES else scores, kind="stable")
+    for rows in (np.arange(400), order, order[::-1]):
+        Y = np.ascontiguousarray(X[rows])
+        ranked = order_of(metric, q, Y)
+        for k in (1, 2, 63, 64, 65, 127, 128, 129, 399, 400, 1000):
+            for threads in (1, 3):
+                assert vb.topk(q, Y, k, metric, threads=threads).indices.tolist() == ranked[:k]
+
+
+def order_of(metric, q, X):
+    scores = getattr(vb, metric)(q.astype(np.float64), X)
+    return np.argsort(-scores if metric in ref.SIMILARITIES else scores, kind="stable").tolist()
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("queries", [1, 3, 70])
+def test_large_enough_for_threads_blocks_and_splits(isa, metric, queries):
+    rng = np.random.default_rng(2)
+    X = rng.standard_normal((9000, 24)).astype(np.float32)
+    X[4000:4050] = X[:50]
+    Q = X[::100][:queries]
+    one = vb.topk(Q, X, 40, metric, threads=1)
+    for threads in (2, 5):
+        many = vb.topk(Q, X, 40, metric, threads=threads)
+        assert same_bits(many.indices, one.indices)
+        assert same_bits(many.values, one.values)
+    for q, rows in zip(Q, one.indices, strict=True):
+        assert rows.tolist() == order_of(metric, q, X)[:40]
+    threshold = float(
+        np.sort(getattr(vb, metric)(Q[0].astype(np.float64), X))[-50 if metric in ref.SIMILARITIES else 50]
+    )
+    near = vb.within(Q, X, threshold, metric, threads=1)
+    far = vb.within(Q, X, threshold, metric, threads=4)
+    for a, b in zip(near, far, strict=True):
+        assert same_bits(a, b)
+    for i, q in enumerate(Q):
+        scores = getattr(vb, metric)(q.astype(np.float64), X)
+        close = scores >= threshold if metric in ref.SIMILARITIES else scores <= threshold
+        assert near.indices[near.offsets[i] : near.offsets[i + 1]].tolist() == np.flatnonzero(close).tolist()
+
+
+def test_the_threshold_itself_is_within(isa):
+    X = np.random.default_rng(3).standard_normal((500, 33)).astype(np.float32)
+    for metric in METRICS:
+        values = getattr(vb, metric)(X[0].astype(np.float64), X)
+        for i in range(0, 500, 25):
+            if values[i] < 0 and metric not in ref.SIMILARITIES:
+                continue
+            found = vb.within(X[0], X, values[i], metric)
+            wanted = values >= values[i] if metric in ref.SIMILARITIES else values <= values[i]
+            assert found.indices.tolist() == np.flatnonzero(wanted).tolist()
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_corpus_in_pieces(monkeypatch, metric):
+    """Rows that must be converted or copied give what they give whole."""
+    rng = np.random.default_rng(4)
+    X = rng.integers(-3, 4, (600, 5)).astype(np.int16)
+    X[100] = 0
+    Q = X[[0, 100, 300]]
+    where = rng.random(600) < 0.5
+    wide = X.astype(np.float64)
+    monkeypatch.setattr(_arrays, "PIECE", 700)
+    for options in ({}, {"where": where}, {"where": np.flatnonzero(where)}):
+        for k in (1, 20, 1000):
+            found = vb.topk(Q, X, k, metric, **options)
+            wanted = vb.topk(wide[[0, 100, 300]], wide, k, metric, **options)
+            assert same_bits(found.indices, wanted.indices)
+            assert same_bits(found.values, wanted.values)
+        for a, b in zip(vb.within(X[:90], X, 1.0, metric, **options), vb.within(wide[:90], wide, 1.0, metric, **options),
+                        strict=True):  # fmt: skip
+            assert same_bits(a, b)
+    assert same_bits(vb.pairwise(X, metric=metric), vb.pairwise(wide, metric=metric))
+
+
+def test_shapes_of_results():
+    X = np.ones((6, 3), np.float32)
+    assert vb.topk(X[0], X, 2).indices.shape == (2,)
+    assert vb.topk(X[:1], X, 2).indices.shape == (1, 2)
+    assert vb.topk(X[:0], X, 2).indices.shape == (0, 2)
+    assert vb.topk(X, X[:0], 2).indices.shape == (6, 0)
+    assert vb.topk(X[0], X, 2, where=[]).indices.shape == (0,)
+    assert vb.topk(X[0], X, 2, where=np.zeros(6, bool)).values.shape == (0,)
+    assert vb.topk(X[0], X, 9, where=[5, 1, 1, 5]).indices.tolist() == [1, 5]
+    assert vb.within(X[:0], X, 1.0).offsets.tolist() == [0]
+    assert vb.within(X[0], X[:0], 1.0).offsets.tolist() == [0, 0]
+    assert vb.pairwise(X[:0], X).shape == (0, 6)
+    assert vb.pairwise(X, X[:0]).shape == (6, 0)
+    assert vb.topk(X[0], X, 2).values.dtype == np.float32
+    assert vb.topk(X[0].astype(np.float64), X, 2).values.dtype == np.float64
+    assert vb.topk(X[0], X, 2).indices.dtype == np.int64
+
+
+def test_memory_beside_the_result_is_small():
+    X = np.random.default_rng(5).standard_normal((200_000, 64)).astype(np.float32)
+    fortran = np.asfortranarray(X)
+    tracemalloc.start()
+    try:
+        vb.topk(X[:50], X, 10)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+        vb.topk(X[:3], fortran, 10)  # not contiguous: copied in pieces
+        assert tracemalloc.get_traced_memory()[1] < 16 << 20
+    finally:
+        tracemalloc.stop()
+
+
+X3 = np.ones((4, 3), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: vb.topk(X3, X3[0], 1), ValueError, r"corpus has shape \(3,\); accepted is \(m, d\)"),
+        (lambda: vb.topk(X3[None], X3, 1), ValueError, r"queries has shape \(1, 4, 3\); accepted is \(d,\) or \(n, d\)"),
+        (lambda: vb.topk(X3[:, :2], X3, 1), ValueError, "queries has rows of 2 numbers and corpus rows of 3"),
+        (lambda: vb.topk(1.0, X3, 1), ValueError, r"queries has shape \(\)"),
+        (lambda: vb.topk(X3, None, 1), TypeError, r"corpus \(NoneType\)"),
+        (lambda: vb.topk(X3, X3 * 1j, 1), TypeError, "corpus has dtype complex"),
+        (lambda: vb.topk(X3, X3, 0), ValueError, "k must be at least 1, not 0"),
+        (lambda: vb.topk(X3, X3, -5), ValueError, "k must be at least 1, not -5"),
+        (lambda: vb.topk(X3, X3, 2.0), TypeError, "k must be an integer"),
+        (lambda: vb.topk(X3, X3, True), TypeError, "k must be an integer"),
+        (lambda: vb.topk(X3, X3, None), TypeError, "k must be an integer"),
+        (lambda: vb.topk(X3, X3, 1, "l2"), ValueError, "metric='l2' is not known; known are 'dot', 'cosine_similarity'"),
+        (lambda: vb.topk(X3, X3, 1, None), ValueError, "metric=None is not known"),
+        (lambda: vb.topk(X3, X3, 1, ["dot"]), ValueError, "is not known"),
+        (lambda: vb.topk(X3, X3, 1, where=np.ones(3, bool)), ValueError, r"where is a mask of shape \(3,\); .*\(4,\)"),
+        (lambda: vb.topk(X3, X3, 1, where=np.ones((4, 1), bool)), ValueError, "where is a mask of shape"),
+        (lambda: vb.topk(X3, X3, 1, where=[0, 4]), ValueError, "where has row ids from 0 to 4; the corpus has rows 0 to 3"),
+        (lambda: vb.topk(X3, X3, 1, where=[-1]), ValueError, "where has row ids from -1"),
+        (lambda: vb.topk(X3, X3, 1, where=[0.5]), TypeError, "where has dtype float64"),
+        (lambda: vb.topk(X3, X3, 1, where="all"), TypeError, "where has dtype"),
+        (lambda: vb.topk(X3, X3, 1, where=np.array([2**63], np.uint64)), ValueError, "where has row ids"),
+        (lambda: vb.topk(X3, X3, 1, threads=0), ValueError, "threads must be at least 1"),
+        (lambda: vb.within(X3, X3, -1.0), ValueError, "threshold must not be negative for the distance 'euclidean'"),
+        (lambda: vb.within(X3, X3, float("nan")), ValueError, "threshold must be finite, not nan"),
+        (lambda: vb.within(X3, X3, float("inf"), "dot"), ValueError, "threshold must be finite"),
+        (lambda: vb.within(X3, X3, "near"), TypeError, "threshold must be a number, not 'near'"),
+        (lambda: vb.within(X3, X3, None), TypeError, "threshold must be a number"),
+        (lambda: vb.within(X3, X3, 1, "x"), ValueError, "metric='x'"),
+        (lambda: vb.pairwise(X3[0]), ValueError, r"A has shape \(3,\); accepted is \(n, d\)"),
+        (lambda: vb.pairwise(X3, X3[0]), ValueError, r"B has shape \(3,\); accepted is \(m, d\)"),
+        (lambda: vb.pairwise(X3, X3[:, :2]), ValueError, "A has rows of 3 numbers and B rows of 2"),
+        (lambda: vb.pairwise(X3, metric="manhattan"), ValueError, "metric='manhattan'"),
+        (lambda: vb.pairwise(X3, out=np.empty((4, 4))), ValueError, "out has shape .*<f8"),
+        (lambda: vb.normalize(np.ones((2, 2, 2))), ValueError, r"X has shape \(2, 2, 2\); accepted is \(d,\) or \(n, d\)"),
+    ],
+)  # fmt: skip
+def test_what_is_refused(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
+
+
+def test_pairwise_out():
+    X = np.random.default_rng(6).standard_normal((5, 3)).astype(np.float32)
+    out = np.zeros((10, 5), np.float32)[::2].T
+    assert vb.pairwise(X, out=out) is out
+    assert same_bits(np.ascontiguousarray(out), vb.pairwise(X))
+    square = np.ones((4, 4), np.float32)
+    with pytest.raises(ValueError, match="out overlaps A"):
+        vb.pairwise(square, out=square)
+
+
+def test_pairwise_of_near_duplicates_far_from_the_origin():
+    """Where the expansion of the square would leave no digit: offset 1000, noise 1e-4."""
+    rng = np.random.default_rng(7)
+    X = (1000 + 1e-4 * rng.standard_normal((40, 64))).astype(np.float32)
+    exact = np.sqrt(np.square(X[:, None].astype(np.longdouble) - X).sum(-1))
+    off = ~np.eye(40, dtype=bool)
+    assert (np.abs(vb.pairwise(X) - exact)[off] / exact[off]).max() < 1e-7
+    assert not vb.pairwise(X).diagonal().any()
