@@ -14,11 +14,16 @@ typedef struct {
     vb_type type; /* of the rows */
     size_t d;
     const double *query;
-    double norm; /* |query|^2, for the cosines */
+    double norm;         /* |query|^2, for the cosines and the screen */
+    const float *narrow; /* the query in float32, if rows may be screened with it; else NULL */
+    int direct;          /* how many chunks to go without the screen, which did not pay */
 } vb_scorer;
 
 /* query: d numbers, which the scorer does not copy. */
 void vb_scorer_init(vb_scorer *scorer, vb_metric metric, vb_type type, size_t d, const double *query);
+
+/* Let vb_scorer_closer() screen float32 rows: narrow has the same d numbers, which float32 holds exactly. */
+void vb_scorer_screen(vb_scorer *scorer, const float *narrow);
 
 /* values[i] = metric(query, rows[i]), n <= VB_CHUNK. */
 void vb_scorer_run(const vb_scorer *scorer, const vb_view *rows, size_t n, double *values);
@@ -26,7 +31,7 @@ void vb_scorer_run(const vb_scorer *scorer, const vb_view *rows, size_t n, doubl
 /* A score is a value for which smaller is closer: of a similarity the negative. Finds the rows with a score of
  * at most `bar` (NaN: all rows), and a few more: their positions, ascending, and their scores.
  * Returns how many; n <= VB_CHUNK. */
-size_t vb_scorer_closer(const vb_scorer *scorer, const vb_view *rows, size_t n, double bar, uint32_t *positions,
+size_t vb_scorer_closer(vb_scorer *scorer, const vb_view *rows, size_t n, double bar, uint32_t *positions,
                         double *scores);
 
 /* Element by element, exact. */

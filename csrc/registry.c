@@ -40,6 +40,7 @@ int vb_init(const char *level)
         while (!vb_level_runs(best))
             best++;
     }
+    memset(&vb_kernels, 0, sizeof vb_kernels);
     /* From the lowest up, so that the better ones overwrite it. */
     for (size_t i = LEVELS; i-- > best;) {
         if (!vb_level_runs(i))
@@ -47,8 +48,10 @@ int vb_init(const char *level)
         for (const vb_record *r = levels[i].records; r->name; r++) {
             if (r->pair)
                 vb_kernels.pair[r->accumulator][r->type] = r->pair;
-            else
+            else if (r->rows)
                 vb_kernels.rows[r->accumulator][r->type] = r->rows;
+            else
+                vb_kernels.rough[r->accumulator][r->type] = r->rough;
         }
     }
     active_level = best;
@@ -62,8 +65,9 @@ const vb_record *vb_registry(size_t i, const char **level, int *runs, int *activ
             if (i-- == 0) {
                 *level = levels[l].name;
                 *runs = vb_level_runs(l);
-                *active = r->pair ? vb_kernels.pair[r->accumulator][r->type] == r->pair
-                                  : vb_kernels.rows[r->accumulator][r->type] == r->rows;
+                *active = r->pair   ? r->pair == vb_kernels.pair[r->accumulator][r->type]
+                          : r->rows ? r->rows == vb_kernels.rows[r->accumulator][r->type]
+                                    : r->rough == vb_kernels.rough[r->accumulator][r->type];
                 return r;
             }
     return NULL;

@@ -80,8 +80,11 @@ static size_t pitch(const search *s)
     return vb_divide_up(s->d * sizeof(double), VB_LINE) * (VB_LINE / sizeof(double));
 }
 
-/* What scan() needs: for each query of a block, its float64 numbers and a scorer. */
-static size_t scan_bytes(const search *s) { return s->block * (pitch(s) * sizeof(double) + sizeof(vb_scorer)); }
+/* What scan() needs: for each query of a block its numbers, in float64 and float32, and a scorer. */
+static size_t scan_bytes(const search *s)
+{
+    return s->block * (pitch(s) * (sizeof(double) + sizeof(float)) + sizeof(vb_scorer));
+}
 
 /* Every query of tile `index` against every chunk of its split. */
 static vb_status scan(const search *s, size_t index, void *scratch, vb_pulse *pulse, const collector *to)
@@ -90,7 +93,8 @@ static vb_status scan(const search *s, size_t index, void *scratch, vb_pulse *pu
     const size_t start = index % s->splits * s->split, end = vb_min(start + s->split, s->span);
     const size_t most = vb_chunk_rows(s->corpus.type, s->d);
     double *wide = scratch, scores[VB_CHUNK];
-    vb_scorer *scorers = (vb_scorer *)(wide + s->block * pitch(s));
+    float *narrow = (float *)(wide + s->block * pitch(s));
+    vb_scorer *scorers = (vb_scorer *)(narrow + s->block * pitch(s));
     uint32_t positions[VB_CHUNK];
     int64_t ids[VB_CHUNK];
     chunk c;
@@ -99,6 +103,11 @@ static vb_status scan(const search *s, size_t index, void *scratch, vb_pulse *pu
         double *query = wide + q * pitch(s);
         vb_widen(s->queries.type, s->queries.base + (ptrdiff_t)(first + q) * s->queries.stride, s->d, query);
         vb_scorer_init(&scorers[q], s->metric, s->corpus.type, s->d, query);
+        if (s->queries.type == VB_F32) {
+            for (size_t i = 0; i < s->d; i++)
+                narrow[q * pitch(s) + i] = (float)query[i];
+            vb_scorer_screen(&scorers[q], narrow + q * pitch(s));
+        }
     }
     for (size_t at = start; next_chunk(s, &at, end, most, &c);)
         for (size_t q = 0; q < count; q++) {

@@ -5,12 +5,25 @@
 #include "simd_avx2.h"
 
 #include "canonical.h"
+#include "rough.h"
 
 #define VB_ISA avx2
 #define VB_T f32
 #include "canonical.inc"
 #define VB_T f64
 #include "canonical.inc"
+
+static void vb_sqdiff_rough_f32_avx2(const float *query, const vb_view *rows, size_t n, size_t d, float *sums,
+                                     float *norms)
+{
+    vb_rough_rows(VB_SQDIFF, query, rows, n, d, sums, norms);
+}
+
+static void vb_dotnorm_rough_f32_avx2(const float *query, const vb_view *rows, size_t n, size_t d, float *sums,
+                                      float *norms)
+{
+    vb_rough_rows(VB_DOTNORM, query, rows, n, d, sums, norms);
+}
 
 const vb_record vb_records_avx2[] = {
     VB_PAIR(vb_dot_f32_avx2, VB_DOT, VB_F32),
@@ -25,6 +38,8 @@ const vb_record vb_records_avx2[] = {
     VB_ROWS(vb_sqdiff_rows_f64_avx2, VB_SQDIFF, VB_F64),
     VB_PAIR(vb_dotnorm_f64_avx2, VB_DOTNORM, VB_F64),
     VB_ROWS(vb_dotnorm_rows_f64_avx2, VB_DOTNORM, VB_F64),
+    VB_ROUGH(vb_sqdiff_rough_f32_avx2, VB_SQDIFF, VB_F32),
+    VB_ROUGH(vb_dotnorm_rough_f32_avx2, VB_DOTNORM, VB_F32),
     {0},
 };
 

@@ -3,12 +3,25 @@
 #include "simd_scalar.h"
 
 #include "canonical.h"
+#include "rough.h"
 
 #define VB_ISA scalar
 #define VB_T f32
 #include "canonical.inc"
 #define VB_T f64
 #include "canonical.inc"
+
+static void vb_sqdiff_rough_f32_scalar(const float *query, const vb_view *rows, size_t n, size_t d, float *sums,
+                                       float *norms)
+{
+    vb_rough_rows(VB_SQDIFF, query, rows, n, d, sums, norms);
+}
+
+static void vb_dotnorm_rough_f32_scalar(const float *query, const vb_view *rows, size_t n, size_t d, float *sums,
+                                        float *norms)
+{
+    vb_rough_rows(VB_DOTNORM, query, rows, n, d, sums, norms);
+}
 
 const vb_record vb_records_scalar[] = {
     VB_PAIR(vb_dot_f32_scalar, VB_DOT, VB_F32),
@@ -23,5 +36,7 @@ const vb_record vb_records_scalar[] = {
     VB_ROWS(vb_sqdiff_rows_f64_scalar, VB_SQDIFF, VB_F64),
     VB_PAIR(vb_dotnorm_f64_scalar, VB_DOTNORM, VB_F64),
     VB_ROWS(vb_dotnorm_rows_f64_scalar, VB_DOTNORM, VB_F64),
+    VB_ROUGH(vb_sqdiff_rough_f32_scalar, VB_SQDIFF, VB_F32),
+    VB_ROUGH(vb_dotnorm_rough_f32_scalar, VB_DOTNORM, VB_F32),
     {0},
 };

@@ -39,4 +39,30 @@ VB_INLINE vd vd_part_f64(const char *p, size_t n)
     return _mm256_maskload_pd((const double *)p, _mm256_cvtepi32_epi64(vd_first(n)));
 }
 
+/* ---- float32 (rough.h) ---- */
+
+#define VF_LANES 8
+
+typedef __m256 vf;
+
+VB_INLINE vf vf_zero(void) { return _mm256_setzero_ps(); }
+VB_INLINE vf vf_add(vf a, vf b) { return _mm256_add_ps(a, b); }
+VB_INLINE vf vf_sub(vf a, vf b) { return _mm256_sub_ps(a, b); }
+VB_INLINE vf vf_fma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
+
+VB_INLINE float vf_fold(vf v)
+{
+    __m128 half = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    half = _mm_add_ps(half, _mm_movehl_ps(half, half));
+    return _mm_cvtss_f32(_mm_add_ss(half, _mm_movehdup_ps(half)));
+}
+
+VB_INLINE vf vf_load(const char *p) { return _mm256_loadu_ps((const float *)p); }
+
+VB_INLINE vf vf_part(const char *p, size_t n)
+{
+    const __m256i first = _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+    return _mm256_maskload_ps((const float *)p, first);
+}
+
 #endif

@@ -40,4 +40,24 @@ VB_INLINE vd vd_part_f64(const char *p, size_t n)
     return vsetq_lane_f64(x, vdupq_n_f64(0.0), 0);
 }
 
+/* ---- float32 (rough.h) ---- */
+
+#define VF_LANES 4
+
+typedef float32x4_t vf;
+
+VB_INLINE vf vf_zero(void) { return vdupq_n_f32(0.0f); }
+VB_INLINE vf vf_add(vf a, vf b) { return vaddq_f32(a, b); }
+VB_INLINE vf vf_sub(vf a, vf b) { return vsubq_f32(a, b); }
+VB_INLINE vf vf_fma(vf a, vf b, vf c) { return vfmaq_f32(c, a, b); }
+VB_INLINE float vf_fold(vf v) { return vaddvq_f32(v); }
+VB_INLINE vf vf_load(const char *p) { return vreinterpretq_f32_u8(vld1q_u8((const uint8_t *)p)); }
+
+VB_INLINE vf vf_part(const char *p, size_t n)
+{
+    float x[VF_LANES] = {0};
+    memcpy(x, p, n * sizeof *x);
+    return vld1q_f32(x);
+}
+
 #endif

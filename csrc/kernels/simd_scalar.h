@@ -37,4 +37,25 @@ VB_INLINE vd vd_load_f64(const char *p)
 VB_INLINE vd vd_part_f32(const char *p, size_t n) { return n ? vd_load_f32(p) : 0.0; }
 VB_INLINE vd vd_part_f64(const char *p, size_t n) { return n ? vd_load_f64(p) : 0.0; }
 
+/* ---- float32 (rough.h) ---- */
+
+#define VF_LANES 1
+
+typedef float vf;
+
+VB_INLINE vf vf_zero(void) { return 0.0f; }
+VB_INLINE vf vf_add(vf a, vf b) { return a + b; }
+VB_INLINE vf vf_sub(vf a, vf b) { return a - b; }
+VB_INLINE vf vf_fma(vf a, vf b, vf c) { return a * b + c; }
+VB_INLINE float vf_fold(vf v) { return v; }
+
+VB_INLINE vf vf_load(const char *p)
+{
+    float x;
+    memcpy(&x, p, sizeof x);
+    return x;
+}
+
+VB_INLINE vf vf_part(const char *p, size_t n) { return n ? vf_load(p) : 0.0f; }
+
 #endif

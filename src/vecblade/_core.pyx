@@ -75,12 +75,14 @@ cdef extern from "kernels/contract.h":
         ptrdiff_t stride
         const int64_t *ids
     ctypedef void vb_rows_kernel(const double *, const vb_view *, size_t, size_t, double *, double *) noexcept nogil
+    ctypedef void vb_rough_kernel(const float *, const vb_view *, size_t, size_t, float *, float *) noexcept nogil
     ctypedef struct vb_record:
         const char *name
         vb_accumulator accumulator
         vb_type type
         vb_pair_kernel *pair
         vb_rows_kernel *rows
+        vb_rough_kernel *rough
     const char *vb_row(const vb_view *view, size_t r)
     const vb_record *vb_registry(size_t i, const char **level, int *runs, int *active)
 
@@ -132,7 +134,7 @@ def registry():
             "name": record.name.decode(),
             "accumulator": ("dot", "sqdiff", "dotnorm")[record.accumulator],
             "type": vb_type_name(record.type).decode(),
-            "form": "rows" if record.rows is not NULL else "pair",
+            "form": "pair" if record.pair is not NULL else "rows" if record.rows is not NULL else "rough",
             "isa": level.decode(),
             "runs": bool(runs),
             "active": bool(active),
@@ -148,7 +150,7 @@ def run_kernel(size_t number, cnp.ndarray a, cnp.ndarray rows, cnp.ndarray ids=N
     cdef size_t d = len(a), n = len(rows) if ids is None else len(ids), i
     cdef vb_rows matrix = rows_of(rows, d)
     cdef vb_view view
-    cdef double[3] sums
+    cdef float *rough
     if record is NULL or not runs:
         raise ValueError(f"kernel {number} is not in the registry, or does not run here")
     if (matrix.type != record.type or not contiguous(a) or a.ndim != 1
@@ -159,16 +161,21 @@ def run_kernel(size_t number, cnp.ndarray a, cnp.ndarray rows, cnp.ndarray ids=N
         raise ValueError("a kernel takes int64 ids of the rows")
     view.base, view.stride = matrix.base, matrix.stride
     view.ids = NULL if ids is None else <const int64_t *>cnp.PyArray_DATA(ids)
-    found = np.empty((2, n))
+    found = np.zeros((n, 3))
+    cdef double *out = <double *>cnp.PyArray_DATA(found)
+    count = 1 if record.accumulator != VB_DOTNORM else 3 if record.pair is not NULL else 2
+    if record.pair is not NULL:
+        for i in range(n):
+            record.pair(cnp.PyArray_DATA(a), vb_row(&view, i), d, out + 3 * i)
+        return found[:, :count].tolist()
+    found = np.zeros((2, n), np.float64 if record.rows is not NULL else np.float32)
     if record.rows is not NULL:
-        record.rows(<const double *>cnp.PyArray_DATA(a), &view, n, d, <double *>cnp.PyArray_DATA(found),
-                    <double *>cnp.PyArray_DATA(found) + n)
-        return (found if record.accumulator == VB_DOTNORM else found[:1]).T.tolist()
-    listed = []
-    for i in range(n):
-        record.pair(cnp.PyArray_DATA(a), vb_row(&view, i), d, sums)
-        listed.append([sums[0], sums[1], sums[2]] if record.accumulator == VB_DOTNORM else [sums[0]])
-    return listed
+        out = <double *>cnp.PyArray_DATA(found)
+        record.rows(<const double *>cnp.PyArray_DATA(a), &view, n, d, out, out + n)
+    else:
+        rough = <float *>cnp.PyArray_DATA(found)
+        record.rough(<const float *>cnp.PyArray_DATA(a), &view, n, d, rough, rough + n)
+    return found[:count].T.tolist()
 
 
 use_level(os.environ.get("VECBLADE_ISA") or None, "VECBLADE_ISA")
