@@ -24,6 +24,7 @@ COMMON = (
     else ["-O3", "-std=c11", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden"]
 )
 HEADERS = [str(path) for pattern in ("*.h", "*.inc") for path in sorted(Path("csrc").rglob(pattern))]
+CORE = [*HEADERS, *map(str, sorted(Path("csrc").rglob("*.c")))]
 
 
 def isa_flags(msvc, *flags):
@@ -75,7 +76,7 @@ setup(
                 define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
                 # Each unit refers to the registry and back: the core comes last as well.
                 libraries=["vb_core", "vb_avx2", "vb_avx512", *([] if MSVC else ["m"])],
-                depends=HEADERS,
+                depends=CORE,
             )
         ],
         compiler_directives={

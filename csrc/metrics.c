@@ -17,7 +17,6 @@
 #include <string.h>
 
 #include "extremes.h"
-#include "job.h"
 
 #define VB_SIZE(id, name, element) sizeof(element),
 #define VB_TYPE_NAME(id, name, element) #name,
@@ -65,7 +64,7 @@ double vb_pair(vb_metric metric, vb_type type, const void *a, const void *b, siz
 
 void vb_scorer_init(vb_scorer *scorer, vb_metric metric, vb_type type, size_t d, const double *query)
 {
-    *scorer = (vb_scorer){metric, type, d, query, 0.0, NULL, 0};
+    *scorer = (vb_scorer){metric, type, d, query, 0.0, NULL, 1.0, 0};
     if (accumulators[metric] == VB_DOTNORM)
         vb_kernels.pair[VB_DOT][VB_F64](query, query, d, &scorer->norm);
 }
@@ -128,78 +127,102 @@ void vb_scorer_run(const vb_scorer *s, const vb_view *rows, size_t n, double *va
 /* ---- which rows need a closer look --------------------------------------------------
  *
  * A search has a bar: the score of its k-th best row so far, or its threshold. From the sums of a
- * row, without roots and quotients, these tests tell whether its score is surely worse; they
- * miss few that are. The sums are canonical, or rough ones:
- *
- * Let u = 2^-24 and e = (d / 32 + 12) u, so that a rough sum s of terms t_i, none of which
- * overflowed, has |s - sum t_i| <= 1.01 e sum |t_i| + tiny, tiny = d 2^-149 for what underflows;
- * the canonical sum is nearer by far (2^-53 for 2^-24). So for a row x and the query q:
- *
- *   sqdiff  s <= (1 + 1.01 e) |q - x|^2 + tiny, hence s > limit (1 + 1.3 e) + 2 tiny only if
- *           |q - x|^2 > limit.
- *   norm    n of x.x: (1 - 1.1 e) (n - tiny) <= |x|^2 <= (1 + 1.1 e) (n + tiny).
- *   dot     by Cauchy-Schwarz sum |q_i x_i| <= |q| |x|, so q.x <= s + 1.1 e |q| |x| + tiny: below
- *           limit if limit - s - tiny is positive and its square over (1.2 e)^2 |q|^2 (n + tiny).
- *   cosine  below c if s < (c - 1.2 e) |q| |x|, squared with (1 - 1.2 e) n for |x|^2; tiny is in
- *           the 1.2 e if |q|^2 and n are over d 2^-125 (then tiny <= u |q| |x|).
- *
- * With e = tiny = 0 the same for canonical sums, whose own rounding, and that of the tests
- * here, is covered by 2^-48 and the like; 2^-1000 is for what underflows in float64. */
-typedef struct {
-    double e, tiny;
-    double most;  /* a larger sum, or norm, may have overflowed */
-    double least; /* a smaller norm may have underflowed */
-} precision;
+ * row, without roots and quotients, these tests tell whether its score is surely worse:
+ * failed[i] = 1. They miss few that are, and a NaN never fails. */
 
-/* Enough for e and all its multiples to stay under 0.01. */
-static const size_t rough_most_d = 5000000;
-
-static precision precision_of_rough(size_t d)
+/* The sums that a metric's score has to beat: sqdiff at most this, for a Euclidean bar. */
+static double sqdiff_limit(const vb_scorer *s, double bar)
 {
-    return (precision){((double)d / 32.0 + 12.0) * 0x1p-24, (double)d * 0x1p-149, FLT_MAX,
-                       (double)vb_max(d, 1) * 0x1p-125};
+    return s->metric == VB_METRIC_SQEUCLIDEAN ? bar : bar * bar * (1.0 + 0x1p-50) + 0x1p-1000;
 }
 
-static const precision canonical = {0.0, 0.0, INFINITY, 0x1p-480};
-
-/* failed[i] = 1 if row i is surely worse than the bar. A NaN never fails. norms are needed for
- * rough sums, and for the cosines. */
-static void surely_worse(const vb_scorer *s, const precision *p, const double *sums, const double *norms, size_t n,
-                         double bar, uint8_t *failed)
+/* The cosine similarity at least this. */
+static double cosine_limit(const vb_scorer *s, double bar)
 {
-    double limit = bar, factor;
-    switch (s->metric) {
-    case VB_METRIC_DOT:
-        limit = -bar - p->tiny;
-        factor = 1.44 * p->e * p->e * s->norm;
-        if (p->e == 0.0)
-            for (size_t i = 0; i < n; i++)
-                failed[i] = sums[i] < limit;
-        else
-            for (size_t i = 0; i < n; i++) {
-                const double gap = limit - sums[i];
-                failed[i] = (uint8_t)((gap > 0.0) & (gap * gap > factor * (norms[i] + p->tiny)) &
-                                      (fabs(sums[i]) <= p->most) & (norms[i] <= p->most));
-            }
-        return;
-    case VB_METRIC_EUCLIDEAN:
-        limit = bar * bar * (1.0 + 0x1p-50) + 0x1p-1000;
-        /* fall through */
-    case VB_METRIC_SQEUCLIDEAN:
-        limit = limit * (1.0 + 1.3 * p->e) + 2.0 * p->tiny;
+    return (s->metric == VB_METRIC_COSINE ? 1.0 - bar : -bar) - 0x1p-50;
+}
+
+/* From canonical sums. Each limit is looser by more than the rounding of both sides: 2^-50 or
+ * 2^-48 where that is some 2^-52, 2^-1000 for what underflow adds to a sum of squares. */
+static void surely_worse(const vb_scorer *s, const double *sums, const double *norms, size_t n, double bar,
+                         uint8_t *failed)
+{
+    double limit, factor;
+    switch (accumulators[s->metric]) {
+    case VB_DOT:
         for (size_t i = 0; i < n; i++)
-            failed[i] = (uint8_t)((sums[i] > limit) & (sums[i] <= p->most));
+            failed[i] = sums[i] < -bar;
+        return;
+    case VB_SQDIFF:
+        limit = sqdiff_limit(s, bar);
+        for (size_t i = 0; i < n; i++)
+            failed[i] = sums[i] > limit;
         return;
     default:
-        limit = (s->metric == VB_METRIC_COSINE ? 1.0 - bar : -bar) - 0x1p-50 - 1.2 * p->e;
-        factor = limit * limit * s->norm * (1.0 - 1.2 * p->e) * (1.0 - 0x1p-48);
-        if (limit > 0x1p-20 && s->norm >= p->least && vb_square_is_safe(s->norm))
+        /* sum / sqrt(norm * x.x) < limit, squared, and cleared of the quotient. */
+        limit = cosine_limit(s, bar);
+        factor = limit * limit * s->norm * (1.0 - 0x1p-48);
+        if (limit > 0x1p-20 && vb_square_is_safe(s->norm))
             for (size_t i = 0; i < n; i++)
-                failed[i] =
-                    (uint8_t)(((sums[i] < 0.0) | (sums[i] * sums[i] < factor * norms[i])) & (fabs(sums[i]) <= p->most) &
-                              (norms[i] >= p->least) & (norms[i] <= 0x1p480) & (norms[i] <= p->most));
+                failed[i] = (uint8_t)(((sums[i] < 0.0) | (sums[i] * sums[i] < factor * norms[i])) &
+                                      vb_square_is_safe(norms[i]));
         else
             memset(failed, 0, n);
+    }
+}
+
+/* From float32 sums, which the screen kernels make and test. Let u = 2^-24 and e = (d / 32 + 12) u, so that
+ * such a sum s of terms t_i, if nothing overflowed, has
+ *
+ *     |s - sum t_i| <= 1.01 e sum |t_i| + tiny,    tiny = d 2^-149 for what underflowed,
+ *
+ * with the roundings of the test itself in it; the canonical sum is nearer by far. For a query q,
+ * and a row x with such a sum n of squares:
+ *
+ *     (1 - 1.1 e) (n - tiny) <= |x|^2 <= (1 + 1.1 e) (n + tiny)
+ *     s <= (1 + 1.01 e) |q - x|^2 + tiny                       sqdiff
+ *     q.x <= s + 1.01 e |q| |x| + tiny                         dot, by Cauchy-Schwarz on sum |q_i x_i|
+ *
+ * sqdiff:  |q - x|^2 > limit if s > (1 + 1.3 e) limit + 2 tiny.
+ * dot:     2 |q| |x| <= a |x|^2 + |q|^2 / a for any a > 0, so q.x < limit if
+ *          s + 0.65 e a n < limit - 0.65 e |q|^2 / a - 2 tiny; a should be |q| / |x|, and is that of some
+ *          row. Below |q|^2 = 2^120 no sum overflows unless n does, and then the left side is
+ *          not below anything.
+ * dotnorm: q.x < c |q| |x| if s < (c - 1.3 e) |q| |x|. With |q|^2 and n over d 2^-100, tiny is in
+ *          that; squared with its sign, with (1 - 1.3 e) n for |x|^2 and 1 - 8 u for the test.
+ *
+ * Limits are rounded away from the rows that pass. e stays under 0.02 by screen_most_d.
+ * Returns 0 if the bar rules nothing out. */
+static const size_t screen_most_d = 8000000;
+
+static float at_most(double x)
+{
+    const float f = (float)x;
+    return (double)f > x ? nextafterf(f, -INFINITY) : f;
+}
+
+static float at_least(double x) { return -at_most(-x); }
+
+static int screen_limits(const vb_scorer *s, double bar, vb_limits *limits)
+{
+    const double u = 0x1p-24, e = ((double)s->d / 32.0 + 12.0) * u, tiny = (double)s->d * 0x1p-149;
+    const double least = (double)(s->d + 1) * 0x1p-100, a = s->ratio;
+    double cosine, slope;
+
+    switch (accumulators[s->metric]) {
+    case VB_SQDIFF:
+        limits->limit = at_least((1.0 + 1.3 * e) * sqdiff_limit(s, bar) + 2.0 * tiny);
+        return limits->limit < FLT_MAX;
+    case VB_DOT:
+        limits->slope = at_least(0.65 * e * a + 0x1p-120);
+        limits->limit = at_most(-bar - 0.65 * e * s->norm / a - 2.0 * tiny);
+        return s->norm <= 0x1p120;
+    default:
+        cosine = cosine_limit(s, bar) - 1.3 * e;
+        slope = cosine * cosine * s->norm * (1.0 - 1.3 * e) * (1.0 - 8.0 * u);
+        limits->slope = at_most(slope);
+        limits->low = at_least(least > 0x1p-100 / slope ? least : 0x1p-100 / slope);
+        return cosine > 0x1p-10 && s->norm > least && slope > 0x1p-100 && slope < 0x1p120;
     }
 }
 
@@ -240,39 +263,26 @@ static size_t closer_directly(const vb_scorer *s, const vb_view *rows, size_t n,
     size_t count;
 
     vb_kernels.rows[accumulators[s->metric]][s->type](s->query, rows, n, s->d, sums, norms);
-    surely_worse(s, &canonical, sums, norms, n, bar, failed);
+    surely_worse(s, sums, norms, n, bar, failed);
     count = positions_of_zeros(failed, n, positions);
     for (size_t i = 0; i < count; i++)
         scores[i] = score_of(s, vb_row(rows, positions[i]), sums[positions[i]], norms[positions[i]]);
     return count;
 }
 
-/* Positions of the rows that the rough sums do not rule out. */
-static size_t screen(const vb_scorer *s, const vb_view *rows, size_t n, double bar, uint32_t *positions)
+void vb_scorer_screen(vb_scorer *s, const float *narrow, const char *sample)
 {
-    const vb_accumulator accumulator = accumulators[s->metric] == VB_SQDIFF ? VB_SQDIFF : VB_DOTNORM;
-    const precision p = precision_of_rough(s->d);
-    float rough_sums[VB_CHUNK], rough_norms[VB_CHUNK];
-    double sums[VB_CHUNK], norms[VB_CHUNK];
-    uint8_t failed[VB_CHUNK];
+    double square;
 
-    vb_kernels.rough[accumulator][VB_F32](s->narrow, rows, n, s->d, rough_sums, rough_norms);
-    for (size_t i = 0; i < n; i++)
-        sums[i] = rough_sums[i];
-    for (size_t i = 0; accumulator == VB_DOTNORM && i < n; i++)
-        norms[i] = rough_norms[i];
-    surely_worse(s, &p, sums, norms, n, bar, failed);
-    return positions_of_zeros(failed, n, positions);
-}
-
-void vb_scorer_screen(vb_scorer *s, const float *narrow)
-{
-    const vb_accumulator accumulator = accumulators[s->metric] == VB_SQDIFF ? VB_SQDIFF : VB_DOTNORM;
-    if (s->type != VB_F32 || !vb_kernels.rough[accumulator][VB_F32] || s->d > rough_most_d)
+    if (s->type != VB_F32 || !vb_kernels.screen[accumulators[s->metric]][VB_F32] || s->d > screen_most_d)
         return;
     s->narrow = narrow;
-    if (s->metric == VB_METRIC_DOT)
+    if (s->metric == VB_METRIC_DOT) {
         vb_kernels.pair[VB_DOT][VB_F64](s->query, s->query, s->d, &s->norm);
+        vb_kernels.pair[VB_DOT][VB_F32](sample, sample, s->d, &square);
+        s->ratio = sqrt(s->norm / square);
+        s->ratio = s->ratio > 0x1p-60 && s->ratio < 0x1p60 ? s->ratio : 1.0;
+    }
 }
 
 size_t vb_scorer_closer(vb_scorer *s, const vb_view *rows, size_t n, double bar, uint32_t *positions, double *scores)
@@ -283,13 +293,14 @@ size_t vb_scorer_closer(vb_scorer *s, const vb_view *rows, size_t n, double bar,
     int64_t ids[VB_CHUNK];
     vb_view left = {rows->base, rows->stride, ids};
     double sums[VB_CHUNK], norms[VB_CHUNK];
+    vb_limits limits;
     size_t count;
 
-    if (!s->narrow || bar != bar || s->direct > 0) {
+    if (!s->narrow || s->direct > 0 || bar != bar || !screen_limits(s, bar, &limits)) {
         s->direct -= s->direct > 0;
         return closer_directly(s, rows, n, bar, positions, scores);
     }
-    count = screen(s, rows, n, bar, positions);
+    count = vb_kernels.screen[accumulators[s->metric]][VB_F32](s->narrow, rows, n, s->d, &limits, positions);
     if (count > worth)
         s->direct = (int)pause;
     if (count == 0)

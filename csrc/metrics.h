@@ -16,14 +16,16 @@ typedef struct {
     const double *query;
     double norm;         /* |query|^2, for the cosines and the screen */
     const float *narrow; /* the query in float32, if rows may be screened with it; else NULL */
+    double ratio;        /* |query| over the length of some row, for the screen */
     int direct;          /* how many chunks to go without the screen, which did not pay */
 } vb_scorer;
 
 /* query: d numbers, which the scorer does not copy. */
 void vb_scorer_init(vb_scorer *scorer, vb_metric metric, vb_type type, size_t d, const double *query);
 
-/* Let vb_scorer_closer() screen float32 rows: narrow has the same d numbers, which float32 holds exactly. */
-void vb_scorer_screen(vb_scorer *scorer, const float *narrow);
+/* Let vb_scorer_closer() screen float32 rows. narrow: the same d numbers, which float32 holds
+ * exactly; the scorer does not copy them. sample: any one of the rows. */
+void vb_scorer_screen(vb_scorer *scorer, const float *narrow, const char *sample);
 
 /* values[i] = metric(query, rows[i]), n <= VB_CHUNK. */
 void vb_scorer_run(const vb_scorer *scorer, const vb_view *rows, size_t n, double *values);

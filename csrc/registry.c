@@ -51,7 +51,7 @@ int vb_init(const char *level)
             else if (r->rows)
                 vb_kernels.rows[r->accumulator][r->type] = r->rows;
             else
-                vb_kernels.rough[r->accumulator][r->type] = r->rough;
+                vb_kernels.screen[r->accumulator][r->type] = r->screen;
         }
     }
     active_level = best;
@@ -67,7 +67,7 @@ const vb_record *vb_registry(size_t i, const char **level, int *runs, int *activ
                 *runs = vb_level_runs(l);
                 *active = r->pair   ? r->pair == vb_kernels.pair[r->accumulator][r->type]
                           : r->rows ? r->rows == vb_kernels.rows[r->accumulator][r->type]
-                                    : r->rough == vb_kernels.rough[r->accumulator][r->type];
+                                    : r->screen == vb_kernels.screen[r->accumulator][r->type];
                 return r;
             }
     return NULL;

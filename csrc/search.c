@@ -103,10 +103,10 @@ static vb_status scan(const search *s, size_t index, void *scratch, vb_pulse *pu
         double *query = wide + q * pitch(s);
         vb_widen(s->queries.type, s->queries.base + (ptrdiff_t)(first + q) * s->queries.stride, s->d, query);
         vb_scorer_init(&scorers[q], s->metric, s->corpus.type, s->d, query);
-        if (s->queries.type == VB_F32) {
+        if (s->queries.type == VB_F32 && start < end) {
             for (size_t i = 0; i < s->d; i++)
                 narrow[q * pitch(s) + i] = (float)query[i];
-            vb_scorer_screen(&scorers[q], narrow + q * pitch(s));
+            vb_scorer_screen(&scorers[q], narrow + q * pitch(s), s->corpus.base);
         }
     }
     for (size_t at = start; next_chunk(s, &at, end, most, &c);)

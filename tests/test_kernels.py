@@ -15,12 +15,22 @@ DTYPES = {"f32": np.float32, "f64": np.float64}
 LENGTHS = (*range(70), 95, 96, 97, 127, 128, 129, 255, 256, 257)
 
 
-@pytest.fixture(params=range(len(REGISTRY)), ids=[record["name"] for record in REGISTRY])
-def kernel(request):
-    record = REGISTRY[request.param]
-    if not record["runs"]:
-        pytest.skip(f"{record['isa']} does not run on this machine")
-    return request.param, record
+def kernels_of(*forms):
+    """A fixture over every kernel of these forms; skips those that this CPU lacks."""
+    numbers = [i for i, record in enumerate(REGISTRY) if record["form"] in forms]
+
+    @pytest.fixture(params=numbers, ids=[REGISTRY[i]["name"] for i in numbers])
+    def fixture(request):
+        record = REGISTRY[request.param]
+        if not record["runs"]:
+            pytest.skip(f"{record['isa']} does not run on this machine")
+        return request.param, record
+
+    return fixture
+
+
+kernel = kernels_of("pair", "rows")
+screen = kernels_of("screen")
 
 
 def expected(record, a, x):
@@ -49,7 +59,7 @@ def gaussian(seed, *shape, dtype):
 
 def test_registry_names_what_it_holds():
     for record in REGISTRY:
-        form = "_rows" if record["form"] == "rows" else ""
+        form = "" if record["form"] == "pair" else f"_{record['form']}"
         assert record["name"] == f"vb_{record['accumulator']}{form}_{record['type']}_{record['isa']}"
     slots = {(r["accumulator"], r["form"], r["type"]) for r in REGISTRY}
     scalar = {(r["accumulator"], r["form"], r["type"]) for r in REGISTRY if r["isa"] == "scalar"}
@@ -145,6 +155,81 @@ def test_zero_is_positive(kernel):
         check(kernel, np.array(a, dtype), np.array([x], dtype))
 
 
+# ---- screens: float32, not canonical, so held to their bound ------------------------------
+
+
+def screened(screen, q, rows):
+    """Check which rows pass, for limits all around the true values."""
+    number, record = screen
+    d = len(q)
+    e, tiny = (d / 32 + 12) * 2.0**-24, d * 2.0**-149
+    exact = [[float(v) for v in true_sums(record["accumulator"], q, x)] for x in rows]
+    for s0, n0 in exact:
+        for nudge in (0.5, 0.999, 1.0, 1.001, 2.0):
+            limit, slope, low = 0.0, 0.0, 0.0
+            if record["accumulator"] == "sqdiff":
+                limit = s0 * nudge
+            elif record["accumulator"] == "dot":
+                slope, limit = 0.25, s0 + 0.25 * n0 * nudge
+            else:
+                slope = s0 * abs(s0) / n0 * nudge if n0 else 1.0
+            limit, slope = float(np.float32(limit)), float(np.float32(slope))
+            passed = set(_core.run_screen(number, q, rows, limit, slope, low))
+            for i, ((s, n), x) in enumerate(zip(exact, rows, strict=True)):
+                terms = s if record["accumulator"] == "sqdiff" else float(np.abs(q.astype(float) * x).sum())
+                off = 1.1 * e * terms + 2 * tiny
+                if record["accumulator"] == "sqdiff":
+                    gap, off = limit - s, off
+                elif record["accumulator"] == "dot":
+                    gap, off = s + slope * n - limit, off + slope * (1.1 * e * n + tiny) + 1e-6 * abs(limit)
+                else:
+                    gap = s * abs(s) - slope * n
+                    off = 2.2 * abs(s) * off + off * off + abs(slope) * (1.2 * e * n + tiny) + 2.0**-140
+                if gap > off:
+                    assert i in passed
+                if gap < -off:
+                    assert i not in passed
+
+
+def true_sums(accumulator, q, x):
+    q, x = q.tolist(), x.tolist()
+    if accumulator == "sqdiff":
+        return ref.exact_sqeuclidean(q, x), 0
+    return ref.exact_dot(q, x), ref.exact_dot(x, x)
+
+
+def test_a_screen_keeps_its_bound_at_every_length(screen):
+    for d in LENGTHS:
+        screened(screen, gaussian(d, d, dtype=np.float32), gaussian(d + 1, 3, d, dtype=np.float32))
+
+
+@given(data=st.data())
+def test_a_screen_keeps_its_bound_for_any_values(screen, data):
+    d = data.draw(st.integers(1, 40))
+    number = st.floats(-(2.0**25), 2.0**25, width=32) | st.floats(-(2.0**-60), 2.0**-60, width=32)
+    q, x, y = (np.array(data.draw(st.lists(number, min_size=d, max_size=d)), np.float32) for _ in range(3))
+    screened(screen, q, np.stack([x, y, q]))
+
+
+def test_a_screen_never_rules_out_nan_or_overflow(screen):
+    d = 40
+    q = np.ones(d, np.float32)
+    for special in (np.nan, np.inf, -np.inf, 3e38, -3e38):
+        for place in (0, 31, 32, 39):
+            x = np.ones((1, d), np.float32)
+            x[0, place] = special
+            assert _core.run_screen(screen[0], q, x, 1.0, 1e-30, 0.0) == [0]
+
+
+@needs_guard_pages
+@pytest.mark.parametrize("at_end", [True, False], ids=["end", "start"])
+def test_a_screen_reads_nothing_beyond_a_row(screen, at_end):
+    for d in (*range(70), 127, 128, 129):
+        values = gaussian(d, d, dtype=np.float32)
+        x, q = (GuardedRow(values, at_end).row for _ in range(2))
+        assert _core.run_screen(screen[0], q, x[None], np.inf, 0.0, np.inf) in ([0], [])
+
+
 def test_run_kernel_refuses_what_would_read_out_of_bounds():
     with pytest.raises(ValueError, match="registry"):
         _core.run_kernel(len(REGISTRY), np.ones(3, np.float32), np.ones((1, 3), np.float32))
@@ -152,5 +237,7 @@ def test_run_kernel_refuses_what_would_read_out_of_bounds():
     for a, rows in ((np.ones(3, np.float32), np.ones((1, 4), np.float32)), (np.ones(3), np.ones((1, 3)))):
         with pytest.raises(ValueError, match=r"core takes|kernel takes"):
             _core.run_kernel(number, a, rows)
+    with pytest.raises(ValueError, match="is no screen"):
+        _core.run_screen(number, np.ones(3, np.float32), np.ones((1, 3), np.float32), 0, 0, 0)
     with pytest.raises(ValueError, match="ids"):
         _core.run_kernel(number, np.ones(3, np.float32), np.ones((1, 3), np.float32), np.array([1]))

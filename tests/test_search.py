@@ -237,3 +237,43 @@ def test_pairwise_of_near_duplicates_far_from_the_origin():
     off = ~np.eye(40, dtype=bool)
     assert (np.abs(vb.pairwise(X) - exact)[off] / exact[off]).max() < 1e-7
     assert not vb.pairwise(X).diagonal().any()
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("d", [2, 33, 300])
+def test_ties_closer_than_float32_can_tell(isa, metric, d):
+    """A few rows whose scores differ by less than a screen's rounding, among far ones that it rules out."""
+    rng = np.random.default_rng(d)
+    base = rng.standard_normal(d).astype(np.float32)
+    X = (-base * rng.uniform(0.5, 1, (6000, 1)) + 0.1 * rng.standard_normal((6000, d))).astype(np.float32)
+    near = np.repeat(base[None], 120, axis=0)
+    near.view(np.int32)[...] += rng.integers(-2, 3, near.shape, dtype=np.int32)  # units in the last place
+    X[::50] = near
+    q = near[0] if metric in ("dot", "cosine", "cosine_similarity") else near[0] + np.float32(0.5)
+    ranked = order_of(metric, q, X)
+    scores = getattr(vb, metric)(q.astype(np.float64), X)
+    for k in (1, 5, 20, 60, 119):
+        assert vb.topk(q, X, k, metric).indices.tolist() == ranked[:k]
+        threshold = float(scores[ranked[k]])
+        close = scores >= threshold if metric in ref.SIMILARITIES else scores <= threshold
+        assert vb.within(q, X, threshold, metric).indices.tolist() == np.flatnonzero(close).tolist()
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("scale", [1e-38, 1e-30, 1e-19, 1e-10, 1e10, 1e18, 1e19, 1e20, 1e30, 3e37])
+def test_the_screen_where_float32_over_and_underflows(isa, metric, scale):
+    rng = np.random.default_rng(8)
+    X = rng.standard_normal((2000, 20)).astype(np.float32)
+    X[::2] *= np.float32(scale)
+    X[5], X[7, 3], X[9, 2], X[11] = 0, np.inf, np.nan, np.float32(1e-45)
+    X[100:110] = 3e38
+    X[110:120] = -3e38
+    for q in (
+        X[0],
+        X[1],
+        X[2] * np.float32(1e-20),
+        np.full(20, 3e38, np.float32),
+        np.full(20, 1e-45, np.float32),
+    ):
+        for k in (1, 20, 1500):
+            assert vb.topk(q, X, k, metric).indices.tolist() == order_of(metric, q, X)[:k]

@@ -51,24 +51,35 @@ VB_INLINE const char *vb_row(const vb_view *view, size_t r)
  * else not used and may be NULL). */
 typedef void vb_rows_kernel(const double *query, const vb_view *rows, size_t n, size_t d, double *sums, double *norms);
 
-/* The same in float32 arithmetic, in any order of at least 32 lanes: not canonical, but between
- * a term and its sum lie at most d / 32 + 12 roundings. sqdiff and dotnorm of float32 rows only; a
- * level that lacks them screens nothing. */
-typedef void vb_rough_kernel(const float *query, const vb_view *rows, size_t n, size_t d, float *sums, float *norms);
-
-/* One implementation. Exactly one of pair, rows and rough is set. */
+/* Which rows a screen rules out, from float32 sums: of a row, s is the accumulator's sum with the
+ * query, and n the sum of its squares.
+ *
+ *   sqdiff   s > limit, and s is finite
+ *   dot      s + slope * n < limit
+ *   dotnorm  s * |s| < slope * n, and low <= n, and n is finite */
 typedef struct {
-    const char *name; /* vb_<accumulator>[_rows|_rough]_<type>_<isa> */
+    float limit, slope, low;
+} vb_limits;
+
+/* Positions of the rows, of n, that are not ruled out: ascending in passed[]; returns how many. The
+ * sums are not canonical, but between a term and its sum, and in the test, lie at most d / 32 + 12
+ * roundings. Of float32 rows only; a level may lack them, and then screens nothing. */
+typedef size_t vb_screen_kernel(const float *query, const vb_view *rows, size_t n, size_t d, const vb_limits *limits,
+                                uint32_t *passed);
+
+/* One implementation. Exactly one of pair, rows and screen is set. */
+typedef struct {
+    const char *name; /* vb_<accumulator>[_rows|_screen]_<type>_<isa> */
     vb_accumulator accumulator;
     vb_type type;
     vb_pair_kernel *pair;
     vb_rows_kernel *rows;
-    vb_rough_kernel *rough;
+    vb_screen_kernel *screen;
 } vb_record;
 
 #define VB_PAIR(name, accumulator, type) {#name, accumulator, type, name, NULL, NULL}
 #define VB_ROWS(name, accumulator, type) {#name, accumulator, type, NULL, name, NULL}
-#define VB_ROUGH(name, accumulator, type) {#name, accumulator, type, NULL, NULL, name}
+#define VB_SCREEN(name, accumulator, type) {#name, accumulator, type, NULL, NULL, name}
 
 /* Each ISA unit ends in its list, closed by a record without a name. A level may implement
  * only some kernels: the rest comes from the levels below it that this CPU runs. */
@@ -78,7 +89,7 @@ extern const vb_record vb_records_avx512[], vb_records_avx2[], vb_records_neon[]
 typedef struct {
     vb_pair_kernel *pair[VB_ACCUMULATORS][VB_TYPES];
     vb_rows_kernel *rows[VB_ACCUMULATORS][VB_TYPES];
-    vb_rough_kernel *rough[VB_ACCUMULATORS][VB_TYPES]; /* NULL where there is none */
+    vb_screen_kernel *screen[VB_ACCUMULATORS][VB_TYPES]; /* NULL where there is none */
 } vb_table;
 extern vb_table vb_kernels;
 

@@ -39,7 +39,7 @@ VB_INLINE vd vd_part_f64(const char *p, size_t n)
     return _mm256_maskload_pd((const double *)p, _mm256_cvtepi32_epi64(vd_first(n)));
 }
 
-/* ---- float32 (rough.h) ---- */
+/* ---- float32 (screen.h) ---- */
 
 #define VF_LANES 8
 

@@ -40,7 +40,7 @@ VB_INLINE vd vd_part_f64(const char *p, size_t n)
     return vsetq_lane_f64(x, vdupq_n_f64(0.0), 0);
 }
 
-/* ---- float32 (rough.h) ---- */
+/* ---- float32 (screen.h) ---- */
 
 #define VF_LANES 4
 

@@ -37,7 +37,7 @@ VB_INLINE vd vd_load_f64(const char *p)
 VB_INLINE vd vd_part_f32(const char *p, size_t n) { return n ? vd_load_f32(p) : 0.0; }
 VB_INLINE vd vd_part_f64(const char *p, size_t n) { return n ? vd_load_f64(p) : 0.0; }
 
-/* ---- float32 (rough.h) ---- */
+/* ---- float32 (screen.h) ---- */
 
 #define VF_LANES 1
 

@@ -10,7 +10,7 @@ import os
 cimport numpy as cnp
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stddef cimport ptrdiff_t
-from libc.stdint cimport int64_t, uint8_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t
 
 import numpy as np
 
@@ -75,14 +75,17 @@ cdef extern from "kernels/contract.h":
         ptrdiff_t stride
         const int64_t *ids
     ctypedef void vb_rows_kernel(const double *, const vb_view *, size_t, size_t, double *, double *) noexcept nogil
-    ctypedef void vb_rough_kernel(const float *, const vb_view *, size_t, size_t, float *, float *) noexcept nogil
+    ctypedef struct vb_limits:
+        float limit, slope, low
+    ctypedef size_t vb_screen_kernel(const float *, const vb_view *, size_t, size_t, const vb_limits *,
+                                     uint32_t *) noexcept nogil
     ctypedef struct vb_record:
         const char *name
         vb_accumulator accumulator
         vb_type type
         vb_pair_kernel *pair
         vb_rows_kernel *rows
-        vb_rough_kernel *rough
+        vb_screen_kernel *screen
     const char *vb_row(const vb_view *view, size_t r)
     const vb_record *vb_registry(size_t i, const char **level, int *runs, int *active)
 
@@ -134,7 +137,7 @@ def registry():
             "name": record.name.decode(),
             "accumulator": ("dot", "sqdiff", "dotnorm")[record.accumulator],
             "type": vb_type_name(record.type).decode(),
-            "form": "pair" if record.pair is not NULL else "rows" if record.rows is not NULL else "rough",
+            "form": "pair" if record.pair is not NULL else "rows" if record.rows is not NULL else "screen",
             "isa": level.decode(),
             "runs": bool(runs),
             "active": bool(active),
@@ -142,40 +145,63 @@ def registry():
     return found
 
 
-def run_kernel(size_t number, cnp.ndarray a, cnp.ndarray rows, cnp.ndarray ids=None):
-    """Call one kernel of the registry, for tests: for each row (of the ids, if any) a list of its sums."""
+cdef const vb_record *runnable(size_t number, cnp.ndarray a, cnp.ndarray rows) except NULL:
+    """A kernel of the registry, for tests, if it takes these arguments and runs here."""
     cdef const char *level
     cdef int runs, active
     cdef const vb_record *record = vb_registry(number, &level, &runs, &active)
-    cdef size_t d = len(a), n = len(rows) if ids is None else len(ids), i
-    cdef vb_rows matrix = rows_of(rows, d)
-    cdef vb_view view
-    cdef float *rough
     if record is NULL or not runs:
         raise ValueError(f"kernel {number} is not in the registry, or does not run here")
-    if (matrix.type != record.type or not contiguous(a) or a.ndim != 1
+    if (type_of(rows) != record.type or not contiguous(a) or a.ndim != 1
             or type_of(a) != (VB_F64 if record.rows is not NULL else record.type)):
         raise ValueError("a kernel takes a contiguous 1-D row and rows of its own type")
+    return record
+
+
+cdef vb_view view_of(cnp.ndarray rows, size_t d, cnp.ndarray ids) except *:
+    cdef vb_rows matrix = rows_of(rows, d)
+    cdef vb_view view
     if ids is not None and (ids.dtype != np.int64 or not contiguous(ids)
                             or not all(0 <= i < len(rows) for i in ids)):
         raise ValueError("a kernel takes int64 ids of the rows")
     view.base, view.stride = matrix.base, matrix.stride
     view.ids = NULL if ids is None else <const int64_t *>cnp.PyArray_DATA(ids)
-    found = np.zeros((n, 3))
-    cdef double *out = <double *>cnp.PyArray_DATA(found)
-    count = 1 if record.accumulator != VB_DOTNORM else 3 if record.pair is not NULL else 2
+    return view
+
+
+def run_kernel(size_t number, cnp.ndarray a, cnp.ndarray rows, cnp.ndarray ids=None):
+    """Call a pair or rows kernel: for each row (of the ids, if any) a list of its sums."""
+    cdef const vb_record *record = runnable(number, a, rows)
+    cdef size_t d = len(a), n = len(rows) if ids is None else len(ids), i
+    cdef vb_view view = view_of(rows, d, ids)
+    cdef double *out
     if record.pair is not NULL:
+        found = np.zeros((n, 3))
+        out = <double *>cnp.PyArray_DATA(found)
         for i in range(n):
             record.pair(cnp.PyArray_DATA(a), vb_row(&view, i), d, out + 3 * i)
-        return found[:, :count].tolist()
-    found = np.zeros((2, n), np.float64 if record.rows is not NULL else np.float32)
-    if record.rows is not NULL:
-        out = <double *>cnp.PyArray_DATA(found)
-        record.rows(<const double *>cnp.PyArray_DATA(a), &view, n, d, out, out + n)
-    else:
-        rough = <float *>cnp.PyArray_DATA(found)
-        record.rough(<const float *>cnp.PyArray_DATA(a), &view, n, d, rough, rough + n)
-    return found[:count].T.tolist()
+        return found[:, : 3 if record.accumulator == VB_DOTNORM else 1].tolist()
+    if record.rows is NULL:
+        raise ValueError(f"kernel {number} gives no sums")
+    found = np.zeros((2, n))
+    out = <double *>cnp.PyArray_DATA(found)
+    record.rows(<const double *>cnp.PyArray_DATA(a), &view, n, d, out, out + n)
+    return found[: 2 if record.accumulator == VB_DOTNORM else 1].T.tolist()
+
+
+def run_screen(size_t number, cnp.ndarray a, cnp.ndarray rows, float limit, float slope, float low):
+    """Call a screen kernel: the positions that pass."""
+    cdef const vb_record *record = runnable(number, a, rows)
+    cdef vb_view view = view_of(rows, len(a), None)
+    cdef vb_limits limits
+    cdef size_t count
+    if record.screen is NULL:
+        raise ValueError(f"kernel {number} is no screen")
+    limits.limit, limits.slope, limits.low = limit, slope, low
+    passed = np.empty(len(rows), np.uint32)
+    count = record.screen(<const float *>cnp.PyArray_DATA(a), &view, len(rows), len(a), &limits,
+                          <uint32_t *>cnp.PyArray_DATA(passed))
+    return passed[:count].tolist()
 
 
 use_level(os.environ.get("VECBLADE_ISA") or None, "VECBLADE_ISA")

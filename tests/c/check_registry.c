@@ -72,6 +72,33 @@ static double plain(int squares, vb_type a_type, const char *a, vb_type x_type, 
 
 static int differ(double a, double b) { return memcmp(&a, &b, sizeof a) && !(a != a && b != b); }
 
+/* Of rows compared with the first of them: a row is near itself and far from others. */
+static int check_screen(const vb_record *record, size_t d, const vb_view *rows)
+{
+    float query[MOST];
+    double nearest, farthest;
+    uint32_t passed[ROWS];
+    vb_limits limits = {0.0f, 0.0f, 0.0f};
+    size_t count;
+    int wrong = 0;
+
+    memcpy(query, rows->base, d * sizeof *query);
+    nearest = plain(record->accumulator == VB_SQDIFF, VB_F32, rows->base, VB_F32, rows->base, d);
+    farthest = plain(record->accumulator == VB_SQDIFF, VB_F32, rows->base, VB_F32, vb_row(rows, 1), d);
+    if (d < 5 || d % 7 == 0 || nearest == farthest)
+        return 0;
+    limits.limit = (float)((nearest + farthest) / 2);
+    if (record->accumulator == VB_DOTNORM)
+        limits.slope = (float)(nearest / 4); /* half of the cosine of a row with itself, squared */
+    count = record->screen(query, rows, ROWS, d, &limits, passed);
+    wrong |= count == 0 || passed[0] != 0;
+    if (record->accumulator != VB_DOTNORM)
+        wrong |= count > 1 && passed[1] == 1;
+    if (wrong)
+        printf("%s lets the wrong rows pass at d = %zu\n", record->name, d);
+    return wrong;
+}
+
 static int check(const vb_record *record, size_t d, uint32_t seed)
 {
     static char raw_a[MOST * 8 + 8], raw_rows[ROWS * MOST * 8 + 8];
@@ -86,6 +113,8 @@ static int check(const vb_record *record, size_t d, uint32_t seed)
         set(a_type, a, i, (float)number(&seed, 0));
     for (size_t i = 0; i < ROWS * d; i++)
         set(record->type, rows, i, number(&seed, d % 7 == 0));
+    if (record->screen)
+        return check_screen(record, d, &view);
     if (record->rows)
         record->rows((const double *)a, &view, ROWS, d, sums, norms);
     for (size_t r = 0; r < ROWS; r++) {
