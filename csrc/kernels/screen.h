@@ -36,13 +36,20 @@ VB_INLINE void vb_screen_step(vb_accumulator accumulator, vf q, vf x, vf lanes[2
 /* In halves, so that five roundings are enough. */
 VB_INLINE float vb_screen_fold(vf lanes[VF_COUNT])
 {
+#if VF_COUNT >= 32
     VB_UNROLL
-    for (int half = VF_COUNT / 2; half > 0; half /= 2) {
-        VB_UNROLL
-        for (int j = 0; j < half; j++)
-            lanes[j] = vf_add(lanes[j], lanes[j + half]);
-    }
-    return vf_fold(lanes[0]);
+    for (int j = 0; j < 16; j++)
+        lanes[j] = vf_add(lanes[j], lanes[j + 16]);
+    VB_UNROLL
+    for (int j = 0; j < 8; j++)
+        lanes[j] = vf_add(lanes[j], lanes[j + 8]);
+#endif
+#if VF_COUNT >= 8
+    VB_UNROLL
+    for (int j = 0; j < 4; j++)
+        lanes[j] = vf_add(lanes[j], lanes[j + 4]);
+#endif
+    return vf_fold(vf_add(vf_add(lanes[0], lanes[2]), vf_add(lanes[1], lanes[3])));
 }
 
 /* s and n (contract.h) of one row. */
