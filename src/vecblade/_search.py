@@ -60,7 +60,7 @@ def eligible_rows(where: Any, rows: int) -> Eligible:
     if array.dtype == np.bool_:
         if array.shape != (rows,):
             raise ValueError(
-                f"where is a mask of shape {array.shape}; the corpus has {rows} rows, so ({rows},) is accepted"
+                f"where is a mask of shape {array.shape}; accepted is ({rows},), one entry a corpus row"
             )
         mask = np.ascontiguousarray(array)
         return Eligible(mask, None, int(np.count_nonzero(mask)))

@@ -1,0 +1,91 @@
+"""The command line: ``python -m vecblade search | compare | info | demo``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands; what they do is imported only when they run."""
+    from . import __version__, _core
+
+    metrics = tuple(_core.METRICS)
+    top = argparse.ArgumentParser(prog="vecblade", description=sys.modules["vecblade"].__doc__.split("\n")[1])
+    top.add_argument("--version", action="version", version=f"vecblade {__version__}")
+    commands = top.add_subparsers(dest="command", required=True)
+
+    search = commands.add_parser("search", help="the rows of one .npy file closest to those of another")
+    search.add_argument("--corpus", required=True, metavar="X.npy", help="(m, d); memory-mapped")
+    search.add_argument("--queries", required=True, metavar="Q.npy", help="(n, d) or (d,)")
+    kind = search.add_mutually_exclusive_group()
+    kind.add_argument("-k", type=int, default=10, help="how many rows a query (default: 10)")
+    kind.add_argument("--threshold", type=float, help="instead of -k: all rows at least this close")
+    search.add_argument("--metric", default="cosine", choices=metrics, help="default: cosine")
+    search.add_argument("--where", metavar="ROWS.npy", help="a boolean mask, or row ids: search only these")
+    search.add_argument("--texts", metavar="FILE", help="one line a corpus row, shown beside it")
+    search.add_argument("--threads", type=int, help="default: all usable CPUs")
+    search.add_argument(
+        "--format", choices=("table", "csv", "json", "npz"), help="default: by --output, or table"
+    )
+    search.add_argument("--output", metavar="FILE", help="default: standard output")
+
+    compare = commands.add_parser(
+        "compare", help="NumPy, SciPy and scikit-learn idioms beside vecblade, here"
+    )
+    compare.add_argument("--rows", type=int, default=20_000)
+    compare.add_argument("--dims", type=int, default=256)
+    compare.add_argument("--queries", type=int, default=50)
+    compare.add_argument("-k", type=int, default=10)
+    compare.add_argument("--seconds", type=float, default=1.0, help="for each line of the table")
+    compare.add_argument("--threads", type=int, default=1, help="for every library (default: 1)")
+
+    info = commands.add_parser("info", help="which instruction set runs, and which kernels")
+    info.add_argument("--json", action="store_true")
+
+    demo = commands.add_parser("demo", help="search the Python language reference by meaning")
+    demo.add_argument("question", nargs="*", help="default: a few")
+    demo.add_argument("-k", type=int, default=3)
+    demo.add_argument(
+        "--folder", default="vecblade-demo", help="where its .npy files go (default: %(default)s)"
+    )
+    return top
+
+
+def run(arguments: argparse.Namespace) -> int:
+    if arguments.command == "search":
+        from ._cli import search
+
+        return search(arguments)
+    if arguments.command == "compare":
+        from ._compare import compare
+
+        return compare(arguments)
+    if arguments.command == "demo":
+        from ._demo import demo
+
+        return demo(arguments)
+    from ._cli import info
+
+    return info(arguments)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command. Returns its exit status: 2 for wrong input, 130 after Ctrl-C."""
+    try:
+        return run(parser().parse_args(argv))
+    except (OSError, TypeError, ValueError, MemoryError) as error:
+        if isinstance(error, BrokenPipeError):  # the reader has what it wanted
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        print(f"vecblade: error: {error or type(error).__name__}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("vecblade: interrupted", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
