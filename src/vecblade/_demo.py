@@ -29,21 +29,19 @@ QUESTIONS = [
 
 
 def passages(topics: dict[str, str]) -> list[tuple[str, str]]:
-    """The prose of the reference as (topic, paragraph): no grammar, tables, headings or code."""
-    found = []
+    """The prose of the reference as (topic, paragraph), each once: no grammar, tables, headings or code."""
+    found: dict[str, str] = {}
     for topic, text in sorted(topics.items()):
         for block in re.split(r"\n\s*\n", text):
-            words = " ".join(block.split())
-            is_prose = re.match(r"[\"'`A-Z*(]", words) and re.search(r"[.:]$", words) and "::=" not in words
-            indent = len(block.lstrip("\n")) - len(block.lstrip("\n").lstrip(" "))
-            if (
-                is_prose
-                and indent <= 5
-                and 60 <= len(words) <= 700
-                and not re.match(r"[*=~^\-+|>]{2}", words)
-            ):
-                found.append((topic, re.sub(r"^\* ", "", words)))
-    return found
+            lines = block.strip("\n")
+            words = " ".join(lines.split())
+            is_prose = (
+                re.match(r"[\"'`A-Z(]|\* \S", words) and re.search(r"[.:]$", words) and "::=" not in words
+            )
+            indent = len(lines) - len(lines.lstrip(" "))
+            if is_prose and indent <= 5 and 60 <= len(words) <= 700:
+                found.setdefault(words.removeprefix("* "), topic)
+    return [(topic, text) for text, topic in found.items()]
 
 
 def load_model() -> Any:

@@ -1,0 +1,274 @@
+"""The command line: results in every format, errors with their exit status, interruption."""
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import same_bits
+
+import vecblade as vb
+from vecblade import _cli, _demo
+from vecblade.__main__ import main
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    X, Q = rng.standard_normal((50, 8)).astype(np.float32), rng.standard_normal((3, 8)).astype(np.float32)
+    np.save("X.npy", X)
+    np.save("Q.npy", Q)
+    (tmp_path / "texts.txt").write_text("".join(f"text, {i}\n" for i in range(50)))
+    return X, Q
+
+
+SEARCH = ["search", "--corpus", "X.npy", "--queries", "Q.npy"]
+
+
+def test_csv(files, capsys):
+    X, Q = files
+    assert main([*SEARCH, "-k", "4", "--metric", "euclidean", "--format", "csv", "--texts", "texts.txt"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    found = vb.topk(Q, X, 4, "euclidean")
+    assert [int(r["row"]) for r in rows] == found.indices.ravel().tolist()
+    assert same_bits(np.array([r["value"] for r in rows], np.float32), found.values.ravel())
+    assert [int(r["rank"]) for r in rows] == [0, 1, 2, 3] * 3
+    assert all(r["text"] == f"text, {r['row']}" for r in rows)
+
+
+def test_json(files, capsys):
+    X, Q = files
+    X[3] = 0
+    np.save("X.npy", X)
+    assert main([*SEARCH, "-k", "50", "--format", "json"]) == 0
+    queries = json.loads(capsys.readouterr().out)
+    found = vb.topk(Q, X, 50, "cosine")
+    assert [[hit["row"] for hit in query] for query in queries] == found.indices.tolist()
+    assert queries[0][-1] == {"row": 3, "value": None}  # a zero row has no direction
+    values = [hit["value"] for hit in queries[1][:-1]]
+    assert same_bits(np.array(values, np.float32), found.values[1, :-1])
+
+
+def test_table(files, capsys):
+    assert main([*SEARCH, "-k", "2", "--texts", "texts.txt"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["query", "rank", "row", "value"]
+    assert len(lines) == 7
+    found = vb.topk(files[1], files[0], 2, "cosine")
+    assert lines[1].split()[2:] == [
+        str(found.indices[0, 0]),
+        str(found.values[0, 0]),
+        "text,",
+        str(found.indices[0, 0]),
+    ]
+
+
+def test_npz_and_output_by_suffix(files):
+    X, Q = files
+    assert main([*SEARCH, "-k", "5", "--output", "out.npz"]) == 0
+    found, loaded = vb.topk(Q, X, 5, "cosine"), np.load("out.npz")
+    assert same_bits(loaded["indices"], found.indices)
+    assert same_bits(loaded["values"], found.values)
+    assert main([*SEARCH, "--threshold", "0.9", "--output", "out.json"]) == 0
+    assert [len(query) for query in json.loads(Path("out.json").read_text())] == np.diff(
+        vb.within(Q, X, 0.9, "cosine").offsets
+    ).tolist()
+    assert sorted(os.listdir()) == ["Q.npy", "X.npy", "out.json", "out.npz", "texts.txt"]
+
+
+def test_within_and_where(files, capsys):
+    X, Q = files
+    np.save("where.npy", np.arange(50) % 2 == 0)
+    assert (
+        main([*SEARCH, "--threshold", "1.0", "--where", "where.npy", "--format", "csv", "--threads", "2"])
+        == 0
+    )
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    found = vb.within(Q, X, 1.0, "cosine", where=np.arange(0, 50, 2))
+    assert [int(r["row"]) for r in rows] == found.indices.tolist()
+
+
+def test_a_failed_write_leaves_the_old_file(files, monkeypatch, capsys):
+    Path("out.csv").write_text("old")
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(_cli.os, "replace", full)
+    assert main([*SEARCH, "--output", "out.csv"]) == 2
+    assert "No space left" in capsys.readouterr().err
+    assert Path("out.csv").read_text() == "old"
+    assert sorted(os.listdir()) == ["Q.npy", "X.npy", "out.csv", "texts.txt"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["search", "--corpus", "no.npy", "--queries", "Q.npy"], "--corpus: no.npy: no such file"),
+        (
+            ["search", "--corpus", "texts.txt", "--queries", "Q.npy"],
+            "--corpus: texts.txt: not a readable .npy file",
+        ),
+        (["search", "--corpus", "empty", "--queries", "Q.npy"], "--corpus: empty: not a readable .npy file"),
+        (
+            ["search", "--corpus", "cut.npy", "--queries", "Q.npy"],
+            "--corpus: cut.npy: not a readable .npy file",
+        ),
+        (
+            ["search", "--corpus", "two.npz", "--queries", "Q.npy"],
+            "--corpus: two.npz: an archive of several arrays",
+        ),
+        (["search", "--corpus", ".", "--queries", "Q.npy"], "--corpus: .: not a readable"),
+        (
+            ["search", "--corpus", "X.npy", "--queries", "wide.npy"],
+            "queries has rows of 9 numbers and corpus rows of 8",
+        ),
+        ([*SEARCH, "-k", "0"], "k must be at least 1, not 0"),
+        ([*SEARCH, "--threshold", "-1"], "threshold must not be negative"),
+        ([*SEARCH, "--threads", "0"], "threads must be at least 1"),
+        ([*SEARCH, "--format", "npz"], "--format npz needs --output"),
+        ([*SEARCH, "--output", "no/out.csv"], "--output: no: no such folder"),
+        ([*SEARCH, "--texts", "empty"], "--texts: empty: 0 lines for a corpus of 50 rows"),
+        ([*SEARCH, "--texts", "no.txt"], "--texts: no.txt: no such file"),
+        ([*SEARCH, "--where", "wide.npy"], "where has dtype float32"),
+        (["compare", "--rows", "1"], "--rows must be at least 2, not 1"),
+    ],
+)
+def test_wrong_input(files, capsys, arguments, message):
+    Path("empty").touch()
+    Path("cut.npy").write_bytes(Path("X.npy").read_bytes()[:-100])
+    np.savez("two.npz", a=np.ones(2), b=np.ones(2))
+    np.save("wide.npy", np.ones((2, 9), np.float32))
+    assert main(arguments) == 2
+    out, error = capsys.readouterr()
+    assert out == ""
+    assert error.startswith("vecblade: error: ")
+    assert message in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["search"], [*SEARCH, "--metric", "l3"], [*SEARCH, "-k", "x"], ["nonsense"]]
+)
+def test_usage_errors(files, arguments, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2
+    assert "usage: vecblade" in capsys.readouterr().err
+
+
+def test_info(capsys):
+    assert main(["info", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["isa"] == vb.cpu_info()["isa"]
+    assert main(["info"]) == 0
+    assert f"vb_dot_f32_{found['isa']}" in capsys.readouterr().out
+
+
+def test_compare():
+    done = subprocess.run(
+        [sys.executable, "-m", "vecblade", "compare", "--rows", "60", "--dims", "9", "--queries", "4", "-k", "3",
+         "--seconds", "0"], capture_output=True, text=True)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()[3:]
+    assert len(lines) >= 7
+    assert all(float(line.split()[-1]) < 1e-5 for line in lines)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+def test_ctrl_c(tmp_path):
+    """A search of minutes ends soon, with one line and status 130."""
+    corpus = np.lib.format.open_memmap(tmp_path / "X.npy", "w+", np.float32, (1_000_000, 64))
+    np.save(tmp_path / "Q.npy", np.ones((20_000, 64), np.float32))
+    del corpus
+    process = subprocess.Popen(
+        [sys.executable, "-m", "vecblade", "search", "--corpus", tmp_path / "X.npy", "--queries", tmp_path / "Q.npy"],
+        stderr=subprocess.PIPE, text=True)  # fmt: skip
+    try:
+        time.sleep(2)
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    assert error == "vecblade: interrupted\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
+def test_a_reader_that_leaves_early(files):
+    command = f"{sys.executable} -m vecblade {' '.join(SEARCH)} -k 50 | head -1"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True)
+    assert done.stderr == ""
+    assert done.stdout.split() == ["query", "rank", "row", "value"]
+
+
+def test_progress_line(capsys, monkeypatch):
+    clock = [100.0]
+    monkeypatch.setattr(_cli.time, "monotonic", lambda: clock[0])
+    progress = _cli.Progress()
+    clock[0] += 0.5
+    progress(1, 10)
+    assert capsys.readouterr().err == ""
+    clock[0] += 1.5
+    progress(2, 10)
+    assert " 20%, 8 s left" in capsys.readouterr().err
+    progress.end()
+    assert capsys.readouterr().err.endswith("\r")
+
+
+def test_passages_are_prose():
+    topics = {
+        "b": "Heading\n*******\n\nA sentence of prose that is long enough to be kept, and says something.\n\n"
+        "   x ::= y\n\n   with code:\n       run()\n\nToo short.",
+        "a": "* An item of a list, long enough to be kept too, which begins with an asterisk.\n\n+----+\n| no |\n+----+\n",
+    }
+    assert _demo.passages(topics) == [
+        ("a", "An item of a list, long enough to be kept too, which begins with an asterisk."),
+        ("b", "A sentence of prose that is long enough to be kept, and says something."),
+    ]
+    pydoc = pytest.importorskip("pydoc_data.topics")
+    assert len(_demo.passages(pydoc.topics)) > 500
+
+
+def test_demo_without_the_model(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "wordllama", None)
+    assert main(["demo"]) == 2
+    assert "pip install 'vecblade[demo]'" in capsys.readouterr().err
+
+
+class Model:
+    """Vectors of letter counts: enough to see what the demo does with a model's vectors."""
+
+    def embed(self, texts):
+        return np.array(
+            [[text.lower().count(chr(97 + i)) + 1 for i in range(26)] for text in texts], np.float32
+        )
+
+
+def test_demo(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(_demo, "load_model", Model)
+    assert main(["demo", "--folder", str(tmp_path), "-k", "2", "a question", "another"]) == 0
+    out = capsys.readouterr().out
+    assert "? a question" in out
+    command = out.splitlines()[-1].split("vecblade ")[1].split()
+    assert main([*command, "--format", "json"]) == 0
+    queries = json.loads(capsys.readouterr().out)
+    assert len(queries) == 2
+    assert all(f"{hit['value']:.3f}" in out for query in queries for hit in query)
+
+
+def test_demo_with_the_model(tmp_path, capsys):
+    pytest.importorskip("wordllama")
+    assert (
+        main(["demo", "--folder", str(tmp_path), "what happens when the iterator of a for loop is exhausted"])
+        == 0
+    )
+    assert "[for]" in capsys.readouterr().out
