@@ -3,8 +3,10 @@
 import doctest
 import inspect
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -97,3 +99,13 @@ def test_the_gil_stays_off_on_free_threaded_builds():
     if not sysconfig.get_config_var("Py_GIL_DISABLED"):
         pytest.skip("needs a free-threaded build")
     assert run("import vecblade, sys; print(sys._is_gil_enabled())").stdout.strip() == "False"
+
+
+def test_the_readme_example_runs(tmp_path, monkeypatch):
+    readme = Path(__file__).parent.parent / "README.md"
+    blocks = re.findall(r"```python\n(.*?)```", readme.read_text(encoding="utf-8"), re.DOTALL)
+    assert blocks
+    monkeypatch.chdir(tmp_path)
+    np.save("embeddings.npy", np.random.default_rng(0).standard_normal((1200, 16)).astype(np.float32))
+    for block in blocks:
+        exec(block, {})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -35,7 +36,8 @@ class Within(NamedTuple):
     values: np.ndarray
 
 
-class Eligible(NamedTuple):
+@dataclass(frozen=True)
+class Eligible:
     """Which corpus rows may be found: by mask, by ascending distinct ids, or all (both None)."""
 
     mask: np.ndarray | None

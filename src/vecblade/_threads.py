@@ -55,7 +55,7 @@ def usable_cpus() -> int:
 def check(threads: Any, name: str = "threads") -> int:
     if isinstance(threads, bool) or not hasattr(threads, "__index__"):
         raise TypeError(f"{name} must be an integer of at least 1, not {threads!r}")
-    if (count := threads.__index__()) < 1:
+    if (count := int(threads.__index__())) < 1:
         raise ValueError(f"{name} must be at least 1, not {count}")
     return min(count, 1024)
 

@@ -1,0 +1,6 @@
+GROUP = "top-k"
+
+
+def test(benchmark, name, call):
+    benchmark.group = name
+    benchmark(call)
