@@ -1,149 +1,92 @@
-"""The command line: ``python -m vecblade`` and the script ``vecblade``."""
+"""The command line: ``python -m vecblade search | compare | info | demo``."""
 
 from __future__ import annotations
 
 import argparse
-import io
 import os
 import sys
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, NoReturn
-
-from . import __version__, _core
-from ._cli import FORMATS, CommandError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-# Exit statuses, the last two as a shell has them for a process that a signal ended.
-WRONG_USE, INTERRUPTED, BROKEN_PIPE = 2, 128 + 2, 128 + 13
+from collections.abc import Sequence
 
 
-class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line, like those of the commands."""
+def parser() -> argparse.ArgumentParser:
+    """All commands; what they do is imported only when they run."""
+    from . import __version__, _core
 
-    def error(self, message: str) -> NoReturn:
-        raise CommandError(message)
-
-
-def positive(text: str) -> int:
-    if (number := int(text)) < 1:
-        raise argparse.ArgumentTypeError(f"{number} is less than 1")
-    return number
-
-
-def seconds(text: str) -> float:
-    if not 0 <= (number := float(text)) <= 3600:
-        raise argparse.ArgumentTypeError(f"{text} is not from 0 to 3600")
-    return number
-
-
-def parser() -> Parser:
-    top = Parser(
-        prog="vecblade", description="Exact L2 distance, dot product and cosine over rows of numbers."
+    metrics = tuple(_core.METRICS)
+    top = argparse.ArgumentParser(
+        prog="vecblade", description="Exact distances, dot products and cosines: on .npy files, and compared."
     )
     top.add_argument("--version", action="version", version=f"vecblade {__version__}")
-    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = top.add_subparsers(dest="command", required=True)
 
-    def command(name: str, run: str, summary: str) -> argparse.ArgumentParser:
-        made = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
-        made.set_defaults(run=run)
-        return made
+    search = commands.add_parser("search", help="the rows of one .npy file closest to those of another")
+    search.add_argument("--corpus", required=True, metavar="X.npy", help="(m, d); memory-mapped")
+    search.add_argument("--queries", required=True, metavar="Q.npy", help="(n, d) or (d,)")
+    kind = search.add_mutually_exclusive_group()
+    kind.add_argument("-k", type=int, default=10, help="how many rows a query (default: 10)")
+    kind.add_argument("--threshold", type=float, help="instead of -k: all rows at least this close")
+    search.add_argument("--metric", default="cosine", choices=metrics, help="default: cosine")
+    search.add_argument("--where", metavar="ROWS.npy", help="a boolean mask, or row ids: search only these")
+    search.add_argument("--texts", metavar="FILE", help="one line a corpus row, shown beside it")
+    search.add_argument("--threads", type=int, help="default: all usable CPUs")
+    search.add_argument(
+        "--format", choices=("table", "csv", "json", "npz"), help="default: by --output, or table"
+    )
+    search.add_argument("--output", metavar="FILE", help="default: standard output")
 
-    search = command("search", "_cli.search", "find the closest rows of a .npy file for the rows of another")
-    search.add_argument("--corpus", required=True, metavar="X.npy", help="the rows to search, (m, d)")
-    search.add_argument("--queries", required=True, metavar="Q.npy", help="one query, (d,), or n, (n, d)")
-    extent = search.add_mutually_exclusive_group()
-    extent.add_argument(
-        "-k", type=int, metavar="K", help="how many rows to find for each query (default: 10)"
+    compare = commands.add_parser(
+        "compare", help="NumPy, SciPy and scikit-learn idioms beside vecblade, here"
     )
-    extent.add_argument(
-        "--threshold", type=float, metavar="T", help="find all rows at least this close instead"
-    )
-    search.add_argument(
-        "--metric",
-        choices=tuple(_core.METRICS),
-        default="euclidean",
-        metavar="NAME",
-        help=f"{', '.join(_core.METRICS)} (default: euclidean)",
-    )
-    search.add_argument("--where", metavar="W.npy", help="row ids, or a mask, of the rows that may be found")
-    search.add_argument(
-        "--texts", metavar="LINES.txt", help="a text for each corpus row, to show beside results"
-    )
-    search.add_argument(
-        "--output", metavar="FILE", help="where to write the result (default: standard output)"
-    )
-    search.add_argument(
-        "--format", choices=FORMATS, help="of the result (default: by the suffix of FILE, else a table)"
-    )
-    search.add_argument(
-        "--threads", type=int, metavar="N", help="how many threads may work (default: all CPUs)"
-    )
+    compare.add_argument("--rows", type=int, default=20_000)
+    compare.add_argument("--dims", type=int, default=256)
+    compare.add_argument("--queries", type=int, default=50)
+    compare.add_argument("-k", type=int, default=10)
+    compare.add_argument("--seconds", type=float, default=1.0, help="for each line of the table")
+    compare.add_argument("--threads", type=int, default=1, help="for every library (default: 1)")
 
-    compare = command("compare", "_compare.compare", "time other packages and vecblade on this machine")
-    for option, default, what in (
-        ("--rows", 20_000, "rows of the corpus"),
-        ("--dims", 256, "numbers in a row"),
-        ("--queries", 100, "queries, where there are many"),
-        ("-k", 10, "rows to find for each query"),
-        ("--threads", 1, "threads, for every package"),
-    ):
-        compare.add_argument(
-            option, type=positive, default=default, metavar="N", help=f"{what} (default: {default})"
-        )
-    compare.add_argument(
-        "--seconds", type=seconds, default=1.0, metavar="S", help="time to spend on each line (default: 1)"
-    )
+    info = commands.add_parser("info", help="which instruction set runs, and which kernels")
+    info.add_argument("--json", action="store_true")
 
-    info = command("info", "_cli.info", "say which instruction set and which kernels run on this machine")
-    info.add_argument("--json", action="store_true", help="as JSON")
-
-    demo = command("demo", "_demo.demo", "search the Python language reference by meaning")
-    demo.add_argument("query", nargs="*", metavar="QUERY", help="what to look for (default: some examples)")
+    demo = commands.add_parser("demo", help="search the Python language reference by meaning")
+    demo.add_argument("question", nargs="*", help="default: a few")
+    demo.add_argument("-k", type=int, default=3)
     demo.add_argument(
-        "--folder", default="vecblade-demo", help="where to put the vectors and texts (default: %(default)s)"
+        "--folder", default="vecblade-demo", help="where its .npy files go (default: %(default)s)"
     )
     return top
 
 
-def run(args: argparse.Namespace) -> Any:
-    """Call the command, importing only what it needs."""
-    module, function = args.run.split(".")
-    return getattr(import_module(f".{module}", __package__), function)(args)
+def run(arguments: argparse.Namespace) -> int:
+    if arguments.command == "search":
+        from ._cli import search
+
+        return search(arguments)
+    if arguments.command == "compare":
+        from ._compare import compare
+
+        return compare(arguments)
+    if arguments.command == "demo":
+        from ._demo import demo
+
+        return demo(arguments)
+    from ._cli import info
+
+    return info(arguments)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """
-    Run one command.
-
-    Parameters
-    ----------
-    argv : sequence of str, optional
-        The arguments. Default: those of the process.
-
-    Returns
-    -------
-    int
-        The exit status: 0; 2 after an error, told in one line on standard error; 130 after Ctrl-C.
-    """
-    if isinstance(sys.stdout, io.TextIOWrapper):  # no text may fail for want of a character
-        sys.stdout.reconfigure(errors="backslashreplace")
+    """Run a command. Returns its exit status: 2 for wrong input, 130 after Ctrl-C."""
     try:
-        status = run(parser().parse_args(argv)) or 0
-        sys.stdout.flush()
-    except CommandError as error:
-        print("vecblade: error:", " ".join(str(error).split()), file=sys.stderr)
-        return WRONG_USE
-    except MemoryError as error:
-        print("vecblade: error:", error or "not enough memory", file=sys.stderr)
-        return WRONG_USE
+        return run(parser().parse_args(argv))
+    except (OSError, TypeError, ValueError, MemoryError) as error:
+        if isinstance(error, BrokenPipeError):  # the reader has what it wanted
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        print(f"vecblade: error: {error or type(error).__name__}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
-        return INTERRUPTED
-    except BrokenPipeError:  # the reader has seen enough; what is left must not be flushed at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return BROKEN_PIPE
-    return int(status)
+        print("vecblade: interrupted", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":
