@@ -1,5 +1,7 @@
 """`topk`, `within` and `pairwise` against the reference, and what they refuse."""
 
+import subprocess
+import sys
 import tracemalloc
 
 import numpy as np
@@ -170,6 +172,28 @@ def test_memory_beside_the_result_is_small():
         assert tracemalloc.get_traced_memory()[1] < 16 << 20
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("call", ["vb.topk(X[0], X, 10)", "vb.topk(X[:100], X, 100, threads=2)",
+                                  "vb.within(X[0], X, 1.0)", "vb.topk(X[0], X, 10, where=mask)"])  # fmt: skip
+def test_the_process_grows_little(call):
+    """All of it, the core's own memory included: under 16 MiB."""
+    code = f"""
+import numpy as np, vecblade as vb
+def peak():
+    return int(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1])
+X = np.random.default_rng(0).standard_normal((300_000, 64), dtype=np.float32)
+mask = np.arange(len(X)) % 3 > 0
+vb.topk(X[0], X[:5000], 10)
+before = peak()
+{call}
+print(peak() - before)
+"""
+    grown = int(
+        subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, check=True).stdout
+    )
+    assert grown < 16 << 10
 
 
 X3 = np.ones((4, 3), np.float32)
