@@ -30,7 +30,7 @@ def files(tmp_path, monkeypatch):
     return X, Q
 
 
-SEARCH = ["search", "--corpus", "X.npy", "--queries", "Q.npy"]
+SEARCH = ["search", "--corpus", "X.npy", "--queries", "Q.npy", "--metric", "cosine"]
 
 
 def test_csv(files, capsys):
@@ -268,7 +268,7 @@ def test_demo(monkeypatch, tmp_path, capsys):
 def test_demo_with_the_model(tmp_path, capsys):
     pytest.importorskip("wordllama")
     assert (
-        main(["demo", "--folder", str(tmp_path), "what happens when the iterator of a for loop is exhausted"])
+        main(["demo", "--folder", str(tmp_path), "stop a loop early"])
         == 0
     )
-    assert "[for]" in capsys.readouterr().out
+    assert "[break]" in capsys.readouterr().out

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     import argparse
 
 QUESTIONS = [
-    "how do I make sure that a file is closed when an error happens",
-    "two names that refer to the same list",
+    "release a lock even if something goes wrong",
+    "stop a loop early",
     "call a function with a variable number of arguments",
     "what does a generator do when it is closed early",
 ]
