@@ -267,8 +267,5 @@ def test_demo(monkeypatch, tmp_path, capsys):
 
 def test_demo_with_the_model(tmp_path, capsys):
     pytest.importorskip("wordllama")
-    assert (
-        main(["demo", "--folder", str(tmp_path), "stop a loop early"])
-        == 0
-    )
+    assert main(["demo", "--folder", str(tmp_path), "stop a loop early"]) == 0
     assert "[break]" in capsys.readouterr().out

@@ -14,15 +14,13 @@ What comes in is turned into arrays by ``_arrays.py``, work is shared by ``_thre
 ``reference.py`` is the same package in naive Python, for tests.
 """
 
-from importlib.metadata import version as _version
-
 from ._core import cosine, cosine_similarity, dot, euclidean, sqeuclidean
 from ._info import cpu_info
 from ._measure import normalize, pairwise
 from ._search import TopK, Within, topk, within
 from ._threads import get_num_threads, set_num_threads
 
-__version__ = _version("vecblade")
+__version__: str
 
 __all__ = [
     "TopK",
@@ -40,3 +38,12 @@ __all__ = [
     "topk",
     "within",
 ]
+
+
+def __getattr__(name: str) -> str:
+    """``__version__`` when it is asked for: the metadata takes longer to import than all the rest."""
+    if name != "__version__":
+        raise AttributeError(f"module 'vecblade' has no attribute {name!r}")
+    from importlib.metadata import version
+
+    return version("vecblade")

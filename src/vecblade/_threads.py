@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import os
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import ThreadPoolExecutor
 
 # Elements a thread should have to itself before another is woken (about 0.3 ms of work; waking costs
 # 0.05 ms).
@@ -132,6 +132,8 @@ def run(job: Any, threads: int, progress: Callable[[float, float], object] | Non
 
 def submit(task: Callable[[], None], count: int) -> list[Any]:
     """Ask for helpers; fewer, or none, if the interpreter gives no more threads."""
+    from concurrent.futures import ThreadPoolExecutor  # on demand: it doubles the import time
+
     global _pool, _pool_size
     with _lock:
         if _pool is None or _pool_size < count:
