@@ -54,11 +54,28 @@ setup(
         library(
             "vb_core",
             [
-                *("best.c", "cpu.c", "extremes.c", "job.c", "measure.c", "metrics.c", "pairwise.c"),
-                *("registry.c", "search.c", "kernels/scalar.c", "kernels/neon.c"),
+                *(
+                    "best.c",
+                    "codes.c",
+                    "cpu.c",
+                    "extremes.c",
+                    "job.c",
+                    "measure.c",
+                    "metrics.c",
+                    "pairwise.c",
+                ),
+                *("registry.c", "scan.c", "search.c", "kernels/scalar.c", "kernels/neon.c"),
             ],
         ),
         library("vb_avx2", ["kernels/avx2.c"], isa_flags("/arch:AVX2", "-mavx2", "-mfma")),
+        library(
+            "vb_avx512vnni",
+            ["kernels/avx512vnni.c"],
+            isa_flags(
+                "/arch:AVX512",
+                *("-mavx512f", "-mavx512vl", "-mavx512dq", "-mavx512bw", "-mavx512vnni", "-mavx2", "-mfma"),
+            ),
+        ),
         library(
             "vb_avx512",
             ["kernels/avx512.c"],
@@ -75,7 +92,7 @@ setup(
                 include_dirs=["csrc", numpy.get_include()],
                 define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
                 # Each unit refers to the registry and back: the core comes last as well.
-                libraries=["vb_core", "vb_avx2", "vb_avx512", *([] if MSVC else ["m"])],
+                libraries=["vb_core", "vb_avx2", "vb_avx512", "vb_avx512vnni", *([] if MSVC else ["m"])],
                 depends=CORE,
             )
         ],

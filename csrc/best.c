@@ -65,7 +65,9 @@ static void select_smallest(vb_candidate *items, size_t n, size_t k)
     }
 }
 
-size_t vb_best_capacity(size_t k) { return k + (k > 64 ? k : 64); }
+/* The fewer places beyond k, the nearer is the bar to the k-th best, and the fewer rows a search looks at; the more,
+ * the fewer selections. */
+size_t vb_best_capacity(size_t k) { return k + (k / 8 > 8 ? k / 8 : 8); }
 
 void vb_best_init(vb_best *best, size_t k, vb_candidate *items) { *best = (vb_best){items, 0, k, no_bar, NAN}; }
 

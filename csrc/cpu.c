@@ -43,6 +43,8 @@ unsigned vb_cpu_features(void)
         features |= VB_CPU_AVX2;
     if (features && all(state, zmm) && all(extended, 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31)) /* F DQ BW VL */
         features |= VB_CPU_AVX512;
+    if (features & VB_CPU_AVX512 && all(r[ECX], 1u << 11))
+        features |= VB_CPU_VNNI;
     return features;
 }
 

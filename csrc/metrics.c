@@ -130,16 +130,14 @@ void vb_scorer_run(const vb_scorer *s, const vb_view *rows, size_t n, double *va
  * row, without roots and quotients, these tests tell whether its score is surely worse:
  * failed[i] = 1. They miss few that are, and a NaN never fails. */
 
-/* The sums that a metric's score has to beat: sqdiff at most this, for a Euclidean bar. */
-static double sqdiff_limit(const vb_scorer *s, double bar)
+double vb_most_square(vb_metric metric, double bar)
 {
-    return s->metric == VB_METRIC_SQEUCLIDEAN ? bar : bar * bar * (1.0 + 0x1p-50) + 0x1p-1000;
+    return metric == VB_METRIC_SQEUCLIDEAN ? bar : bar * bar * (1.0 + 0x1p-50) + 0x1p-1000;
 }
 
-/* The cosine similarity at least this. */
-static double cosine_limit(const vb_scorer *s, double bar)
+double vb_least_cosine(vb_metric metric, double bar)
 {
-    return (s->metric == VB_METRIC_COSINE ? 1.0 - bar : -bar) - 0x1p-50;
+    return (metric == VB_METRIC_COSINE ? 1.0 - bar : -bar) - 0x1p-50;
 }
 
 /* From canonical sums. Each limit is looser by more than the rounding of both sides: 2^-50 or
@@ -154,13 +152,13 @@ static void surely_worse(const vb_scorer *s, const double *sums, const double *n
             failed[i] = sums[i] < -bar;
         return;
     case VB_SQDIFF:
-        limit = sqdiff_limit(s, bar);
+        limit = vb_most_square(s->metric, bar);
         for (size_t i = 0; i < n; i++)
             failed[i] = sums[i] > limit;
         return;
     default:
         /* sum / sqrt(norm * x.x) < limit, squared, and cleared of the quotient. */
-        limit = cosine_limit(s, bar);
+        limit = vb_least_cosine(s->metric, bar);
         factor = limit * limit * s->norm * (1.0 - 0x1p-48);
         if (limit > 0x1p-20 && vb_square_is_safe(s->norm))
             for (size_t i = 0; i < n; i++)
@@ -211,14 +209,14 @@ static int screen_limits(const vb_scorer *s, double bar, vb_limits *limits)
 
     switch (accumulators[s->metric]) {
     case VB_SQDIFF:
-        limits->limit = at_least((1.0 + 1.3 * e) * sqdiff_limit(s, bar) + 2.0 * tiny);
+        limits->limit = at_least((1.0 + 1.3 * e) * vb_most_square(s->metric, bar) + 2.0 * tiny);
         return limits->limit < FLT_MAX;
     case VB_DOT:
         limits->slope = at_least(0.65 * e * a + 0x1p-120);
         limits->limit = at_most(-bar - 0.65 * e * s->norm / a - 2.0 * tiny);
         return s->norm <= 0x1p120;
     default:
-        cosine = cosine_limit(s, bar) - 1.3 * e;
+        cosine = vb_least_cosine(s->metric, bar) - 1.3 * e;
         slope = cosine * cosine * s->norm * (1.0 - 1.3 * e) * (1.0 - 8.0 * u);
         limits->slope = at_most(slope);
         limits->low = at_least(least > 0x1p-100 / slope ? least : 0x1p-100 / slope);
@@ -289,7 +287,7 @@ size_t vb_scorer_closer(vb_scorer *s, const vb_view *rows, size_t n, double bar,
 {
     /* More than this share left over costs more than the screen saves; then it is tried again
      * only now and then. */
-    const size_t worth = n / 4, pause = 16;
+    const size_t worth = n / 4, enough = 64, pause = 16;
     int64_t ids[VB_CHUNK];
     vb_view left = {rows->base, rows->stride, ids};
     double sums[VB_CHUNK], norms[VB_CHUNK];
@@ -301,7 +299,7 @@ size_t vb_scorer_closer(vb_scorer *s, const vb_view *rows, size_t n, double bar,
         return closer_directly(s, rows, n, bar, positions, scores);
     }
     count = vb_kernels.screen[accumulators[s->metric]][VB_F32](s->narrow, rows, n, s->d, &limits, positions);
-    if (count > worth)
+    if (count > worth && n >= enough)
         s->direct = (int)pause;
     if (count == 0)
         return 0;

@@ -36,6 +36,23 @@ void vb_scorer_run(const vb_scorer *scorer, const vb_view *rows, size_t n, doubl
 size_t vb_scorer_closer(vb_scorer *scorer, const vb_view *rows, size_t n, double bar, uint32_t *positions,
                         double *scores);
 
+/* What the sums of a row with a score of at most `bar` satisfy: for a Euclidean metric the squared
+ * distance, for a cosine the similarity. Looser than the rounding of the epilogues. */
+double vb_most_square(vb_metric metric, double bar);
+double vb_least_cosine(vb_metric metric, double bar);
+
+/* Ask for a row to be brought into L2. */
+VB_INLINE void vb_fetch(const char *row, size_t bytes)
+{
+#if defined(__GNUC__)
+    for (size_t i = 0; i < bytes; i += 64)
+        __builtin_prefetch(row + i, 0, 2);
+#else
+    (void)row;
+    (void)bytes;
+#endif
+}
+
 /* Element by element, exact. */
 void vb_widen(vb_type type, const void *row, size_t d, double *out);
 

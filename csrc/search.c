@@ -1,161 +1,16 @@
-/* search.c - top-k and threshold search: never more of the (queries, corpus) matrix than one
- * chunk of one row.
- *
- * A tile is a block of queries against a split of the corpus. Within it the loop goes over
- * chunks of corpus rows that stay in L2 while every query of the block meets them.
- *
- *   corpus split   chunk 0        chunk 1        ...
- *   query 0        score, take    score, take
- *   query 1        score, take    ...
- *
- * One split is enough when there are many queries; a few queries get several splits, so that every
- * thread finds work, and the splits' findings are merged at the end. Neither the blocks nor
- * the splits can be seen in the results.
+/* search.c - top-k and threshold search: what becomes of the rows that a scan finds close enough. Never more
+ * of the (queries, corpus) matrix than a chunk of it.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "best.h"
-#include "job.h"
-#include "metrics.h"
-
-/* What both searches share. */
-typedef struct {
-    vb_job job;
-    vb_metric metric;
-    size_t d;
-    vb_rows queries, corpus;
-    vb_where where;
-    size_t span;                         /* corpus rows, or ids, to go through */
-    size_t block, blocks, split, splits; /* queries a block, span a split */
-    int negate;                          /* a similarity: search for the smallest negative */
-} search;
-
-/* Some corpus rows: consecutive ones from `first` on, or those in ids. */
-typedef struct {
-    vb_view rows;
-    size_t n, first;
-    int64_t masked[VB_CHUNK];
-} chunk;
-
-/* The next eligible rows from *at on, at most `most` of them, below `end` of the span; 0 if there are
- * none. */
-static size_t next_chunk(const search *s, size_t *at, size_t end, size_t most, chunk *c)
-{
-    c->rows = (vb_view){s->corpus.base, s->corpus.stride, NULL};
-    c->n = 0;
-    if (s->where.mask) {
-        for (; *at < end && c->n < most; ++*at)
-            if (s->where.mask[*at])
-                c->masked[c->n++] = (int64_t)*at;
-        c->rows.ids = c->masked;
-        return c->n;
-    }
-    c->n = vb_min(end - *at, most);
-    c->first = *at;
-    *at += c->n;
-    if (s->where.ids)
-        c->rows.ids = s->where.ids + c->first;
-    else
-        c->rows.base += (ptrdiff_t)c->first * c->rows.stride;
-    return c->n;
-}
-
-static int64_t id_of(const chunk *c, size_t position)
-{
-    return c->rows.ids ? c->rows.ids[position] : (int64_t)(c->first + position);
-}
-
-/* What a search does with each query number q of the block: tell the score that a row must reach
- * (NaN: any), and take the row ids and scores that may have done so. */
-typedef struct {
-    double (*bar)(void *context, size_t q);
-    vb_status (*take)(void *context, size_t q, const int64_t *ids, const double *scores, size_t n);
-    void *context;
-} collector;
-
-/* Numbers from one float64 query to the next: whole cache lines. */
-static size_t pitch(const search *s)
-{
-    return vb_divide_up(s->d * sizeof(double), VB_LINE) * (VB_LINE / sizeof(double));
-}
-
-/* What scan() needs: for each query of a block its numbers, in float64 and float32, and a scorer. */
-static size_t scan_bytes(const search *s)
-{
-    return s->block * (pitch(s) * (sizeof(double) + sizeof(float)) + sizeof(vb_scorer));
-}
-
-/* Every query of tile `index` against every chunk of its split. */
-static vb_status scan(const search *s, size_t index, void *scratch, vb_pulse *pulse, const collector *to)
-{
-    const size_t first = index / s->splits * s->block, count = vb_min(s->block, s->queries.count - first);
-    const size_t start = index % s->splits * s->split, end = vb_min(start + s->split, s->span);
-    const size_t most = vb_chunk_rows(s->corpus.type, s->d);
-    double *wide = scratch, scores[VB_CHUNK];
-    float *narrow = (float *)(wide + s->block * pitch(s));
-    vb_scorer *scorers = (vb_scorer *)(narrow + s->block * pitch(s));
-    uint32_t positions[VB_CHUNK];
-    int64_t ids[VB_CHUNK];
-    chunk c;
-
-    for (size_t q = 0; q < count; q++) {
-        double *query = wide + q * pitch(s);
-        vb_widen(s->queries.type, s->queries.base + (ptrdiff_t)(first + q) * s->queries.stride, s->d, query);
-        vb_scorer_init(&scorers[q], s->metric, s->corpus.type, s->d, query);
-        if (s->queries.type == VB_F32 && start < end) {
-            for (size_t i = 0; i < s->d; i++)
-                narrow[q * pitch(s) + i] = (float)query[i];
-            vb_scorer_screen(&scorers[q], narrow + q * pitch(s), s->corpus.base);
-        }
-    }
-    for (size_t at = start; next_chunk(s, &at, end, most, &c);)
-        for (size_t q = 0; q < count; q++) {
-            const double bar = to->bar(to->context, q);
-            const size_t found = vb_scorer_closer(&scorers[q], &c.rows, c.n, bar, positions, scores);
-            vb_status status;
-            for (size_t i = 0; i < found; i++)
-                ids[i] = id_of(&c, positions[i]);
-            status = to->take(to->context, q, ids, scores, found);
-            if (status != VB_OK)
-                return status;
-            if (vb_pulse_beat(pulse, c.n * s->d))
-                return VB_STOPPED;
-        }
-    return VB_OK;
-}
-
-/* The metric's value again, with zero positive. */
-static double value_of(const search *s, double score) { return s->negate ? 0.0 - score : score; }
-
-/* bytes_per_query: what a tile keeps for a query beside its float64 copy. */
-static void init(search *s, vb_metric metric, size_t d, const vb_rows *queries, const vb_rows *corpus,
-                 const vb_where *where, size_t bytes_per_query, int threads)
-{
-    const size_t budget = 512 << 10, tiles = threads > 1 ? 4 * (size_t)threads : 1;
-
-    s->metric = metric;
-    s->d = d;
-    s->queries = *queries;
-    s->corpus = *corpus;
-    s->where = *where;
-    s->span = where->ids ? where->eligible : corpus->count;
-    s->negate = vb_metric_is_similarity(metric);
-    s->block = vb_min(vb_max(budget / vb_max(d * sizeof(double) + bytes_per_query, 1), 1), 64);
-    s->block = vb_min(s->block, vb_max(vb_divide_up(queries->count, tiles), 1));
-    s->blocks = vb_divide_up(queries->count, s->block);
-    s->splits = s->blocks >= tiles ? 1 : vb_divide_up(tiles, vb_max(s->blocks, 1));
-    s->splits = vb_max(vb_min(s->splits, s->span / 1024), 1);
-    s->split = vb_divide_up(s->span, s->splits);
-    s->job.tiles = s->blocks * s->splits;
-    s->job.work = (double)queries->count * (double)where->eligible * (double)d;
-    s->job.scratch_bytes = scan_bytes(s);
-}
+#include "scan.h"
 
 /* ---- top-k ------------------------------------------------------------------------- */
 
 typedef struct {
-    search search;
+    vb_search search;
     size_t k, k_split;   /* of all rows; of one split's rows */
     vb_candidate *found; /* [query][split][k_split], when there are several splits */
     size_t *counts;      /* [query][split] */
@@ -176,24 +31,24 @@ static void topk_emit(const topk *t, size_t query, vb_best *best)
     const size_t n = vb_best_finish(best);
     for (size_t i = 0; i < n; i++) {
         t->indices[query * t->k + i] = best->items[i].row;
-        t->values[query * t->k + i] = value_of(&t->search, vb_best_score(best->items[i].key));
+        t->values[query * t->k + i] = vb_search_value(&t->search, vb_best_score(best->items[i].key));
     }
 }
 
 static vb_status topk_tile(vb_job *job, size_t index, void *scratch, vb_pulse *pulse)
 {
     topk *t = (topk *)job;
-    const search *s = &t->search;
+    const vb_search *s = &t->search;
     const size_t first = index / s->splits * s->block, count = vb_min(s->block, s->queries.count - first);
     const size_t capacity = vb_best_capacity(t->k_split), part = index % s->splits;
-    vb_candidate *items = (vb_candidate *)((char *)scratch + scan_bytes(s));
+    vb_candidate *items = (vb_candidate *)((char *)scratch + vb_scan_bytes(s));
     vb_best *best = (vb_best *)(items + s->block * capacity);
-    const collector collector = {topk_bar, topk_take, best};
+    const vb_collector collector = {topk_bar, topk_take, best};
     vb_status status;
 
     for (size_t q = 0; q < count; q++)
         vb_best_init(&best[q], t->k_split, items + q * capacity);
-    status = scan(s, index, scratch, pulse, &collector);
+    status = vb_scan(&t->search, index, scratch, pulse, &collector);
     if (status != VB_OK)
         return status;
     for (size_t q = 0; q < count; q++)
@@ -211,7 +66,7 @@ static vb_status topk_tile(vb_job *job, size_t index, void *scratch, vb_pulse *p
 vb_status vb_topk_finish(vb_job *job)
 {
     topk *t = (topk *)job;
-    const search *s = &t->search;
+    const vb_search *s = &t->search;
     vb_candidate *items;
 
     if (s->splits == 1)
@@ -236,12 +91,13 @@ vb_status vb_topk_finish(vb_job *job)
 static void topk_end(vb_job *job)
 {
     topk *t = (topk *)job;
+    vb_search_end(&t->search);
     free(t->found);
     free(t->counts);
 }
 
-vb_job *vb_topk_new(vb_metric metric, size_t d, const vb_rows *queries, const vb_rows *corpus, const vb_where *where,
-                    size_t k, int threads, int64_t *indices, double *values)
+vb_job *vb_topk_new(vb_metric metric, size_t d, const vb_rows *queries, const vb_rows *corpus, const vb_codes *codes,
+                    const vb_where *where, size_t k, int threads, int64_t *indices, double *values)
 {
     topk *t = calloc(1, sizeof *t);
     const size_t room = vb_best_capacity(k) * sizeof(vb_candidate) + sizeof(vb_best);
@@ -249,13 +105,16 @@ vb_job *vb_topk_new(vb_metric metric, size_t d, const vb_rows *queries, const vb
 
     if (!t)
         return NULL;
-    init(&t->search, metric, d, queries, corpus, where, room, threads);
+    t->search.job.tile = topk_tile;
+    t->search.job.end = topk_end;
+    if (vb_search_init(&t->search, metric, d, queries, corpus, codes, where, room, threads)) {
+        vb_job_free(&t->search.job);
+        return NULL;
+    }
     t->k = k;
     t->k_split = vb_min(k, t->search.split);
     t->indices = indices;
     t->values = values;
-    t->search.job.tile = topk_tile;
-    t->search.job.end = topk_end;
     t->search.job.scratch_bytes += t->search.block * room;
     if (t->search.splits > 1) {
         slots = queries->count * t->search.splits;
@@ -284,7 +143,7 @@ typedef struct {
 } hit_list;
 
 typedef struct {
-    search search;
+    vb_search search;
     double score;    /* the threshold, as a score */
     hit_list *lists; /* one a tile */
 } within;
@@ -320,7 +179,7 @@ static vb_status within_take(void *context, size_t q, const int64_t *ids, const 
     const within_context *w = context;
     for (size_t i = 0; i < n; i++)
         if (scores[i] <= w->within->score) {
-            const hit h = {w->first + q, ids[i], value_of(&w->within->search, scores[i])};
+            const hit h = {w->first + q, ids[i], vb_search_value(&w->within->search, scores[i])};
             const vb_status status = append(w->list, h);
             if (status != VB_OK)
                 return status;
@@ -330,30 +189,34 @@ static vb_status within_take(void *context, size_t q, const int64_t *ids, const 
 
 static vb_status within_tile(vb_job *job, size_t index, void *scratch, vb_pulse *pulse)
 {
-    const within *w = (const within *)job;
+    within *w = (within *)job;
     within_context context = {w, &w->lists[index], index / w->search.splits * w->search.block};
-    const collector collector = {within_bar, within_take, &context};
-    return scan(&w->search, index, scratch, pulse, &collector);
+    const vb_collector collector = {within_bar, within_take, &context};
+    return vb_scan(&w->search, index, scratch, pulse, &collector);
 }
 
 static void within_end(vb_job *job)
 {
     within *w = (within *)job;
+    vb_search_end(&w->search);
     for (size_t i = 0; w->lists && i < job->tiles; i++)
         free(w->lists[i].hits);
     free(w->lists);
 }
 
-vb_job *vb_within_new(vb_metric metric, size_t d, const vb_rows *queries, const vb_rows *corpus, const vb_where *where,
-                      double threshold, int threads)
+vb_job *vb_within_new(vb_metric metric, size_t d, const vb_rows *queries, const vb_rows *corpus, const vb_codes *codes,
+                      const vb_where *where, double threshold, int threads)
 {
     within *w = calloc(1, sizeof *w);
     if (!w)
         return NULL;
-    init(&w->search, metric, d, queries, corpus, where, 0, threads);
-    w->score = w->search.negate ? -threshold : threshold;
     w->search.job.tile = within_tile;
     w->search.job.end = within_end;
+    if (vb_search_init(&w->search, metric, d, queries, corpus, codes, where, 0, threads)) {
+        vb_job_free(&w->search.job);
+        return NULL;
+    }
+    w->score = w->search.negate ? -threshold : threshold;
     w->lists = calloc(vb_max(w->search.job.tiles, 1), sizeof *w->lists);
     if (!w->lists) {
         vb_job_free(&w->search.job);
@@ -392,4 +255,15 @@ void vb_within_emit(vb_job *job, int64_t *offsets, int64_t *indices, double *val
         }
     memmove(offsets + 1, offsets, queries * sizeof *offsets);
     offsets[0] = 0;
+}
+
+/* ---- what a search did --------------------------------------------------------------- */
+
+void vb_search_tell(const vb_job *job, vb_search_told *told)
+{
+    vb_search *s = (vb_search *)job;
+    told->plan = s->plan;
+    told->met = vb_counter_get(&s->met);
+    told->sifted = vb_counter_get(&s->sifted);
+    told->rescored = vb_counter_get(&s->rescored);
 }

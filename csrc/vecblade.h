@@ -123,10 +123,16 @@ typedef struct {
 vb_job *vb_measure_new(vb_metric metric, size_t d, int ndim, const size_t *shape, const vb_operand *a,
                        const vb_operand *b, const vb_operand *out);
 
-/* out[i, j] = metric(a[i], b[j]). If same, a and b are one matrix, and each pair is computed
- * once. NULL if memory is short. */
-vb_job *vb_pairwise_new(vb_metric metric, size_t d, const vb_rows *a, const vb_rows *b, int same, char *out,
-                        ptrdiff_t out_row, ptrdiff_t out_column, vb_type out_type);
+/* What of the matrix of a pairwise measurement to compute. Mirrored and condensed: a and b are one
+ * matrix of n rows, and each pair is computed once. Condensed: element (i, j), i < j, only, at place
+ * i n - i (i + 1) / 2 + j - i - 1 (out_column bytes each). */
+typedef enum { VB_FULL, VB_MIRRORED, VB_CONDENSED } vb_layout;
+
+/* out[i, j] = metric(a[i], b[j]), both sides of one type. Values are not the canonical ones: float32 rows
+ * are accumulated in float32, in an order that is the same everywhere (kernels/contract.h), but
+ * relative errors of distances stay small (pairwise.c). threads: as in vb_topk_new(). NULL if memory is short. */
+vb_job *vb_pairwise_new(vb_metric metric, size_t d, const vb_rows *a, const vb_rows *b, vb_layout layout, int threads,
+                        char *out, ptrdiff_t out_row, ptrdiff_t out_column, vb_type out_type);
 
 /* out[i] = rows[i] / |rows[i]|, in the type of the rows; NaN for a zero row. */
 vb_job *vb_normalize_new(size_t d, const vb_rows *rows, char *out, ptrdiff_t out_stride);
@@ -139,23 +145,48 @@ typedef struct {
     size_t eligible; /* how many rows that leaves */
 } vb_where;
 
+/* The rows of a corpus in int8 codes (kernels/contract.h), for vb_topk_new() and vb_within_new() with
+ * the same metric, or for the two Euclidean and the two cosine ones with either. panels: one for
+ * every 32 rows, vb_codes_bytes() in all, on a multiple of 64; center: vb_codes_center_bytes(). Both are the caller's. */
+typedef struct {
+    const char *panels;
+    const float *center;
+} vb_codes;
+
+size_t vb_codes_bytes(size_t count, size_t d);
+size_t vb_codes_center_bytes(size_t d);
+/* The longest rows that have codes. */
+size_t vb_codes_most_dims(void);
+/* Encode the rows from the panel of row `first` on. If first is 0, the center is found, else it is
+ * read. NULL if memory is short. */
+vb_job *vb_codes_new(vb_metric metric, size_t d, const vb_rows *rows, size_t first, char *panels, float *center);
+
 /* The k best corpus rows of each query, best first: indices[q * k + i] and values[q * k + i].
  * 1 <= k <= eligible. NaN ranks last, ties rank by row. Values are the metric's float64.
- * threads: how many threads will run the job (it decides how the rows are split, nothing
- * else). NULL if memory is short. */
-vb_job *vb_topk_new(vb_metric metric, size_t d, const vb_rows *queries, const vb_rows *corpus, const vb_where *where,
-                    size_t k, int threads, int64_t *indices, double *values);
+ * codes may be NULL. threads: how many threads will run the job (it decides how the rows are split,
+ * nothing else). NULL if memory is short. */
+vb_job *vb_topk_new(vb_metric metric, size_t d, const vb_rows *queries, const vb_rows *corpus, const vb_codes *codes,
+                    const vb_where *where, size_t k, int threads, int64_t *indices, double *values);
 /* After the job is complete: gather what the threads found. */
 vb_status vb_topk_finish(vb_job *job);
 
 /* Every corpus row at least as close as the threshold, for each query. */
-vb_job *vb_within_new(vb_metric metric, size_t d, const vb_rows *queries, const vb_rows *corpus, const vb_where *where,
-                      double threshold, int threads);
+vb_job *vb_within_new(vb_metric metric, size_t d, const vb_rows *queries, const vb_rows *corpus, const vb_codes *codes,
+                      const vb_where *where, double threshold, int threads);
 /* After the job is complete: offsets[q] .. offsets[q + 1] will hold the rows of query q
  * (queries + 1 numbers); returns the total. */
 int64_t vb_within_offsets(vb_job *job, int64_t *offsets);
 /* Then: the rows, ascending within a query, and the metric's float64 for each. offsets is
  * what vb_within_offsets() left, and is so again afterwards. */
 void vb_within_emit(vb_job *job, int64_t *offsets, int64_t *indices, double *values);
+
+/* How a search goes about its work (scan.c), and what it has done: pairs of a query and a row that it
+ * met, that it compared by codes, and that it measured by their elements. */
+typedef enum { VB_PLAN_ROWS, VB_PLAN_SIEVE, VB_PLAN_CODES } vb_plan;
+typedef struct {
+    vb_plan plan;
+    int64_t met, sifted, rescored;
+} vb_search_told;
+void vb_search_tell(const vb_job *job, vb_search_told *told);
 
 #endif

@@ -22,7 +22,8 @@ DTYPES = (np.float32, np.float64)
 METRICS = tuple(_core.METRICS)
 
 
-LEVELS = list(dict.fromkeys(record["isa"] for record in _core.registry()))
+REGISTRY = _core.registry()
+LEVELS = list(dict.fromkeys(record["isa"] for record in REGISTRY))
 
 
 @pytest.fixture(params=LEVELS)
@@ -34,6 +35,20 @@ def isa(request):
     _core.use_level(request.param)
     yield request.param
     _core.use_level(before)
+
+
+def kernels_of(*forms):
+    """A fixture over every kernel of these forms; skips those that this CPU lacks."""
+    numbers = [i for i, record in enumerate(REGISTRY) if record["form"] in forms]
+
+    @pytest.fixture(params=numbers, ids=[REGISTRY[i]["name"] for i in numbers])
+    def fixture(request):
+        record = REGISTRY[request.param]
+        if not record["runs"]:
+            pytest.skip(f"{record['isa']} does not run on this machine")
+        return request.param, record
+
+    return fixture
 
 
 def same_bits(a, b):

@@ -2,31 +2,16 @@
 
 import numpy as np
 import pytest
-from conftest import GuardedRow, needs_guard_pages, same_bits
+from conftest import REGISTRY, GuardedRow, kernels_of, needs_guard_pages, same_bits
 from hypothesis import given
 from hypothesis import strategies as st
 
 from vecblade import _core
 from vecblade import reference as ref
 
-REGISTRY = _core.registry()
 DTYPES = {"f32": np.float32, "f64": np.float64}
 # Past every edge: of a vector, of the 32 lanes, and of several rounds of them.
 LENGTHS = (*range(70), 95, 96, 97, 127, 128, 129, 255, 256, 257)
-
-
-def kernels_of(*forms):
-    """A fixture over every kernel of these forms; skips those that this CPU lacks."""
-    numbers = [i for i, record in enumerate(REGISTRY) if record["form"] in forms]
-
-    @pytest.fixture(params=numbers, ids=[REGISTRY[i]["name"] for i in numbers])
-    def fixture(request):
-        record = REGISTRY[request.param]
-        if not record["runs"]:
-            pytest.skip(f"{record['isa']} does not run on this machine")
-        return request.param, record
-
-    return fixture
 
 
 kernel = kernels_of("pair", "rows")

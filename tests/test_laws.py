@@ -84,7 +84,7 @@ def corpus(dtype, n=700, d=45):
     X = np.random.default_rng(1).standard_normal((n, d)).astype(dtype)
     X[100:120] = X[0]
     X[130:140] = 0
-    X[150, 3], X[151, 4], X[152, 5] = np.nan, np.inf, -np.inf
+    X[150, 3 % d], X[151, 4 % d], X[152, 5 % d] = np.nan, np.inf, -np.inf
     X[160] *= np.finfo(dtype).smallest_subnormal
     X[161:165] = np.round(X[161:165])
     if dtype == np.float64:
@@ -117,7 +117,9 @@ def test_same_bits_everywhere(isa, metric, dtype):
             assert same_bits(f(queries[0], Y, **options), narrow[0]), name
             assert same_bits(f(Y, queries[0], **options), narrow[0]), name
             assert same_bits(f(Y[: len(queries)], Y[: len(queries)], **options), f(X[:7], X[:7])), name
-            assert same_bits(vb.pairwise(queries, Y, metric, **options), narrow), name
+            with at_level("scalar"):
+                plain = vb.pairwise(queries, X, metric)
+            assert same_bits(vb.pairwise(queries, Y, metric, **options), plain), name
             found = vb.topk(queries, Y, k, metric, **options)
             single = [vb.topk(q, Y, k, metric, **options) for q in queries]
             for i, (rows, values) in enumerate(expected):
@@ -129,11 +131,57 @@ def test_same_bits_everywhere(isa, metric, dtype):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("d", [1, 45, 200, 512])
+def test_pairwise_is_as_near_as_it_says(isa, metric, dtype, d):
+    """The canonical value, within the rounding of the sums: of distances a small part of themselves."""
+    X = corpus(dtype, d=d)
+    queries = X[[0, 5, 130, 150, 151, 160, 163, 170, 177, 300]]
+    with at_level("scalar"):
+        exact = getattr(vb, metric)(queries.astype(np.float64)[:, None], X.astype(np.float64))
+    found = vb.pairwise(queries, X, metric).astype(np.float64)
+    assert (np.isnan(found) == np.isnan(exact)).all()
+    sure = np.isfinite(exact)
+    assert (found[~sure & ~np.isnan(exact)] == exact[~sure & ~np.isnan(exact)]).all()
+    digits = 1e-5 if dtype == np.float32 else 1e-12
+    if metric in ("dot", "cosine_similarity"):
+        with np.errstate(over="ignore", invalid="ignore"):
+            zero = np.zeros(d)
+            lengths = vb.euclidean(queries, zero)[:, None] * vb.euclidean(X, zero)
+        allowed = digits * (lengths if metric == "dot" else np.ones_like(exact))
+    else:
+        allowed = digits * exact
+    # What underflows in each product and in the result.
+    tiny = (d + 1) * np.finfo(dtype).smallest_subnormal
+    assert (np.abs(found[sure] - exact[sure]) <= np.nan_to_num(allowed[sure], nan=np.inf) + tiny).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("metric", METRICS)
 def test_self_pairs_are_measured_once_and_mirrored(isa, metric, dtype):
-    X = corpus(dtype, n=300)
-    whole = vb.pairwise(X, metric=metric)
-    assert same_bits(whole, vb.pairwise(X, X.copy(), metric))
-    assert same_bits(whole, whole.T)
+    for n in (1, 2, 37, 300):
+        X = corpus(dtype, n=700)[-n:] if n < 300 else corpus(dtype, n=300)
+        whole = vb.pairwise(X, metric=metric)
+        assert same_bits(whole, vb.pairwise(X, X.copy(), metric))
+        assert same_bits(whole, whole.T)
+        for threads in (1, 2):
+            condensed = vb.pairwise(X, metric=metric, condensed=True, threads=threads)
+            assert same_bits(condensed, whole[np.triu_indices(n, 1)])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(1, 1), (13, 33), (31, 700), (700, 13)])
+def test_an_element_of_pairwise_depends_on_its_two_rows_alone(isa, dtype, shape):
+    n, m = shape
+    X = corpus(dtype)
+    A, B = X[-n:], X[:m]
+    for metric in METRICS:
+        whole = vb.pairwise(A, B, metric)
+        wide = np.full((n, 2 * m), 7, dtype)
+        assert same_bits(vb.pairwise(A, B, metric, out=wide[:, ::2]), np.ascontiguousarray(whole))
+        assert same_bits(wide[:, ::2], whole)
+        assert (wide[:, 1::2] == 7).all()
+        for i, j in ((0, 0), (n - 1, m - 1), (n // 2, m // 3)):
+            assert same_bits(vb.pairwise(A[i : i + 1], B[j : j + 1], metric)[0, 0], whole[i, j])
 
 
 @pytest.mark.parametrize("metric", METRICS)

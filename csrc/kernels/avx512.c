@@ -11,6 +11,14 @@
 #include "canonical.inc"
 #define VB_T f64
 #include "canonical.inc"
+#define VB_T f32
+#define VB_TILE_ROWS 12
+#define VB_TILE_VECTORS 2
+#include "tile.inc"
+#define VB_T f64
+#define VB_TILE_ROWS 12
+#define VB_TILE_VECTORS 2
+#include "tile.inc"
 
 const vb_record vb_records_avx512[] = {
     VB_PAIR(vb_dot_f32_avx512, VB_DOT, VB_F32),
@@ -25,6 +33,8 @@ const vb_record vb_records_avx512[] = {
     VB_ROWS(vb_sqdiff_rows_f64_avx512, VB_SQDIFF, VB_F64),
     VB_PAIR(vb_dotnorm_f64_avx512, VB_DOTNORM, VB_F64),
     VB_ROWS(vb_dotnorm_rows_f64_avx512, VB_DOTNORM, VB_F64),
+    VB_TILE(vb_dot_tile_f32_avx512, VB_F32, 12, 2 * VF_LANES),
+    VB_TILE(vb_dot_tile_f64_avx512, VB_F64, 12, 2 * VD_LANES),
     {0},
 };
 

@@ -31,6 +31,15 @@
 #define VB_UNROLL
 #endif
 
+/* Ask for a line to be brought into L1, to be read or to be written. */
+#if defined(__GNUC__)
+#define VB_FETCH(p) __builtin_prefetch(p)
+#define VB_FETCH_OUT(p) __builtin_prefetch(p, 1)
+#else
+#define VB_FETCH(p) (void)(p)
+#define VB_FETCH_OUT(p) (void)(p)
+#endif
+
 /* vb_size_of_<type>: bytes an element. */
 #define VB_SIZE_OF(id, name, element) vb_size_of_##name = sizeof(element),
 enum { VB_EACH_TYPE(VB_SIZE_OF) };

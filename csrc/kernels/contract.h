@@ -67,29 +67,138 @@ typedef struct {
 typedef size_t vb_screen_kernel(const float *query, const vb_view *rows, size_t n, size_t d, const vb_limits *limits,
                                 uint32_t *passed);
 
-/* One implementation. Exactly one of pair, rows and screen is set. */
+/* ---- tiles: many rows with many, operands packed ------------------------------------ */
+
+/* What a tile makes of its dot products s[i][j] of row i and column j, in the tile's type T:
+ *
+ *   VB_RAW         s                                  unsure if |s| > high, or NaN
+ *   VB_SQUARED     t - 2 s, t = row[i] + column[j]    unsure if not at least low * t
+ *   VB_ROOT        the root of that                   the same
+ *   VB_SIMILARITY  s * row[i] * column[j], not under -1    unsure if not at most high
+ *   VB_ANGULAR     1 minus that                            the same
+ *
+ * Each operation is rounded to T, in the order written. */
+typedef enum { VB_RAW, VB_SQUARED, VB_ROOT, VB_SIMILARITY, VB_ANGULAR } vb_epilogue;
+
 typedef struct {
-    const char *name; /* vb_<accumulator>[_rows|_screen]_<type>_<isa> */
+    vb_epilogue epilogue;
+    double low, high;
+    const void *row, *column; /* T each; not used by VB_RAW */
+} vb_finish;
+
+/* A block of the tile's shape (rows x columns of its record). panel: element k of column j at
+ * [k * columns + j]. out: element (i, j) at out + i * out_stride + j * sizeof(T).
+ * Bit j of unsure[i]: the value does not stand (see above).
+ *
+ * Every s is summed in T in this one order, whatever the tile: element k after element k - 1 by a
+ * fused multiply-add from +0, in blocks of VB_TILE_BLOCK elements; the sums of the blocks are added up
+ * in order. */
+#define VB_TILE_BLOCK 64
+typedef void vb_tile_kernel(const vb_view *rows, const void *panel, size_t d, const vb_finish *finish, void *out,
+                            ptrdiff_t out_stride, uint64_t *unsure);
+
+/* ---- codes: rows in int8, for the sieve of a search (codes.c has the bound) ---------- */
+
+#define VB_PANEL 32
+
+/* VB_PANEL rows in codes. With steps = d / 4, rounded up, byte i of row r in step k is element
+ * 4 k + i of the row, divided by the row's scale, rounded, plus 128:
+ *
+ *   step 0: row 0 [0 1 2 3]  row 1 [0 1 2 3] ... row 31    step 1: row 0 [4 5 6 7] ...
+ */
+typedef struct {
+    float unit[VB_PANEL];   /* 1 / scale; NaN: this row has no codes, and is never ruled out */
+    float extent[VB_PANEL]; /* a length of the row, over its scale (which one: codes.c) */
+    float loss, reach;      /* the most that any of the rows lost to rounding, and the longest code: lengths */
+    float spare[14];
+    uint8_t codes[]; /* [steps][VB_PANEL][4] */
+} vb_panel;
+
+VB_INLINE size_t vb_panel_bytes(size_t d) { return sizeof(vb_panel) + (d + 3) / 4 * 4 * VB_PANEL; }
+
+/* Queries in codes, in groups that a sieve meets at once; in the last group some may be missing (a =
+ * infinity). Bytes 4 k to 4 k + 3 of query i of group g are at codes + (g * steps + k) * group * 4 + i * 4. */
+typedef struct {
+    size_t count; /* a multiple of group */
+    size_t group; /* 1, the record's rows, or, if those are more, 4 */
+    int8_t *codes;
+    int32_t *bias;    /* 128 times the sum of the codes */
+    float *a, *t, *k; /* what a row has to reach: a * unit + (t * extent - k) */
+} vb_coded;
+
+/* Bit r of masks[q]: row r of the panel is not ruled out for query q, that is
+ *
+ *     ! (D < a[q] * unit[r] + (t[q] * extent[r] - k[q])),
+ *
+ * where D is the dot product of the codes, exact and then rounded to float32, and both products
+ * are fused with the sum to their right or rounded. d under 2^15. */
+typedef void vb_sieve_kernel(const vb_panel *panel, size_t steps, const vb_coded *queries, uint32_t *masks);
+
+/* What vb_encode_kernel finds out about a row x and y = x - center, in float32. Each sum has at
+ * most d / 2 + 12 roundings. */
+typedef struct {
+    float unit;         /* 127 / max |y|, or 1 if y is zero */
+    float most;         /* max |y| */
+    float square, norm; /* y.y and x.x */
+    float loss, reach;  /* squares: of y * unit - code, and of the code */
+} vb_coding;
+
+/* x: d float32; center: d float32, then zeros to a multiple of 32. work: as many float32 as center.
+ * codes: as many bytes, codes plus 128. */
+typedef void vb_encode_kernel(const char *x, const float *center, size_t d, float *work, uint8_t *codes,
+                              vb_coding *found);
+
+/* ---- records ------------------------------------------------------------------------ */
+
+/* One row per form: enumerator, name. */
+#define VB_EACH_FORM(X) \
+    X(VB_FORM_PAIR, pair) \
+    X(VB_FORM_ROWS, rows) \
+    X(VB_FORM_SCREEN, screen) \
+    X(VB_FORM_TILE, tile) \
+    X(VB_FORM_SIEVE, sieve) \
+    X(VB_FORM_ENCODE, encode)
+#define VB_ENUMERATOR(id, ...) id,
+typedef enum { VB_EACH_FORM(VB_ENUMERATOR) VB_FORMS } vb_form;
+#undef VB_ENUMERATOR
+
+/* One implementation. */
+typedef struct {
+    const char *name; /* vb_<accumulator>_<form>_<type>_<isa>, without the form if that is pair */
+    vb_form form;
     vb_accumulator accumulator;
     vb_type type;
-    vb_pair_kernel *pair;
-    vb_rows_kernel *rows;
-    vb_screen_kernel *screen;
+    union {
+        vb_pair_kernel *pair;
+        vb_rows_kernel *rows;
+        vb_screen_kernel *screen;
+        vb_tile_kernel *tile;
+        vb_sieve_kernel *sieve;
+        vb_encode_kernel *encode;
+    } call;
+    unsigned rows, columns; /* the shape of a tile; of a sieve, how many queries it takes at once, and VB_PANEL */
+    int limit;              /* of a sieve: the largest code of a query */
 } vb_record;
 
-#define VB_PAIR(name, accumulator, type) {#name, accumulator, type, name, NULL, NULL}
-#define VB_ROWS(name, accumulator, type) {#name, accumulator, type, NULL, name, NULL}
-#define VB_SCREEN(name, accumulator, type) {#name, accumulator, type, NULL, NULL, name}
+#define VB_PAIR(name, accumulator, type) {#name, VB_FORM_PAIR, accumulator, type, {.pair = name}, 0, 0, 0}
+#define VB_ROWS(name, accumulator, type) {#name, VB_FORM_ROWS, accumulator, type, {.rows = name}, 0, 0, 0}
+#define VB_SCREEN(name, accumulator, type) {#name, VB_FORM_SCREEN, accumulator, type, {.screen = name}, 0, 0, 0}
+#define VB_TILE(name, type, rows, columns) {#name, VB_FORM_TILE, VB_DOT, type, {.tile = name}, rows, columns, 0}
+#define VB_SIEVE(name, rows, limit) {#name, VB_FORM_SIEVE, VB_DOT, VB_F32, {.sieve = name}, rows, VB_PANEL, limit}
+#define VB_ENCODE(name) {#name, VB_FORM_ENCODE, VB_DOT, VB_F32, {.encode = name}, 0, 0, 0}
 
 /* Each ISA unit ends in its list, closed by a record without a name. A level may implement
  * only some kernels: the rest comes from the levels below it that this CPU runs. */
-extern const vb_record vb_records_avx512[], vb_records_avx2[], vb_records_neon[], vb_records_scalar[];
+extern const vb_record vb_records_avx512vnni[], vb_records_avx512[], vb_records_avx2[], vb_records_neon[],
+    vb_records_scalar[];
 
 /* The kernels in use. */
 typedef struct {
     vb_pair_kernel *pair[VB_ACCUMULATORS][VB_TYPES];
     vb_rows_kernel *rows[VB_ACCUMULATORS][VB_TYPES];
     vb_screen_kernel *screen[VB_ACCUMULATORS][VB_TYPES]; /* NULL where there is none */
+    const vb_record *tile[VB_TYPES];
+    const vb_record *sieve, *encode;
 } vb_table;
 extern vb_table vb_kernels;
 

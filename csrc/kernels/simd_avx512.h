@@ -7,8 +7,15 @@
 #define VB_SIMD_AVX512_H
 
 #include <immintrin.h>
+#include <string.h>
 
 #include "../vecblade.h"
+
+#if defined(__GNUC__)
+#define VB_KEEP(x) __asm__("" : "+v"(x))
+#else
+#define VB_KEEP(x) (void)(x)
+#endif
 
 #define VD_LANES 8
 #define VD_REGISTERS 24
@@ -46,5 +53,45 @@ VB_INLINE vd vd_load_f64(const char *p) { return _mm512_loadu_pd(p); }
 VB_INLINE __mmask8 vd_first(size_t n) { return (__mmask8)((1u << n) - 1); }
 VB_INLINE vd vd_part_f32(const char *p, size_t n) { return _mm512_cvtps_pd(_mm256_maskz_loadu_ps(vd_first(n), p)); }
 VB_INLINE vd vd_part_f64(const char *p, size_t n) { return _mm512_maskz_loadu_pd(vd_first(n), p); }
+
+/* ---- tiles (tile.inc) ---- */
+
+VB_INLINE vd vd_set1(double x) { return _mm512_set1_pd(x); }
+VB_INLINE vd vd_mul(vd a, vd b) { return _mm512_mul_pd(a, b); }
+VB_INLINE vd vd_max(vd a, vd b) { return _mm512_max_pd(a, b); }
+VB_INLINE vd vd_fuse(vd a, vd b, vd c) { return _mm512_fmadd_pd(a, b, c); }
+VB_INLINE vd vd_root(vd a) { return _mm512_sqrt_pd(a); }
+VB_INLINE void vd_store(double *p, vd v) { _mm512_storeu_pd(p, v); }
+VB_INLINE uint32_t vd_exceed(vd a, vd b) { return _mm512_cmp_pd_mask(a, b, _CMP_NLE_UQ); }
+
+VB_INLINE vd vd_every(const char *p)
+{
+    double x;
+    memcpy(&x, p, sizeof x);
+    return _mm512_set1_pd(x);
+}
+
+#define VF_LANES 16
+
+typedef __m512 vf;
+
+VB_INLINE vf vf_zero(void) { return _mm512_setzero_ps(); }
+VB_INLINE vf vf_add(vf a, vf b) { return _mm512_add_ps(a, b); }
+VB_INLINE vf vf_sub(vf a, vf b) { return _mm512_sub_ps(a, b); }
+VB_INLINE vf vf_mul(vf a, vf b) { return _mm512_mul_ps(a, b); }
+VB_INLINE vf vf_max(vf a, vf b) { return _mm512_max_ps(a, b); }
+VB_INLINE vf vf_fuse(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
+VB_INLINE vf vf_root(vf a) { return _mm512_sqrt_ps(a); }
+VB_INLINE vf vf_set1(float x) { return _mm512_set1_ps(x); }
+VB_INLINE vf vf_load(const char *p) { return _mm512_loadu_ps(p); }
+VB_INLINE void vf_store(float *p, vf v) { _mm512_storeu_ps(p, v); }
+VB_INLINE uint32_t vf_exceed(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_NLE_UQ); }
+
+VB_INLINE vf vf_every(const char *p)
+{
+    float x;
+    memcpy(&x, p, sizeof x);
+    return _mm512_set1_ps(x);
+}
 
 #endif

@@ -7,6 +7,12 @@
 
 #include "../vecblade.h"
 
+#if defined(__GNUC__)
+#define VB_KEEP(x) __asm__("" : "+w"(x))
+#else
+#define VB_KEEP(x) (void)(x)
+#endif
+
 #define VD_LANES 2
 #define VD_REGISTERS 24
 
@@ -58,6 +64,94 @@ VB_INLINE vf vf_part(const char *p, size_t n)
     float x[VF_LANES] = {0};
     memcpy(x, p, n * sizeof *x);
     return vld1q_f32(x);
+}
+
+/* ---- float32 (encode.h) ---- */
+
+VB_INLINE vf vf_set1(float x) { return vdupq_n_f32(x); }
+VB_INLINE vf vf_mul(vf a, vf b) { return vmulq_f32(a, b); }
+VB_INLINE vf vf_max(vf a, vf b) { return vmaxq_f32(a, b); }
+VB_INLINE void vf_store(float *p, vf v) { vst1q_f32(p, v); }
+VB_INLINE float vf_most(vf v) { return vmaxvq_f32(v); }
+
+/* ---- int8 (sieve.h) ---- */
+
+#define VI_LANES 4
+#define VI_GROUP 2
+#define VI_LIMIT 127
+
+typedef int32x4_t vi;
+
+VB_INLINE vi vi_set1(int32_t x) { return vdupq_n_s32(x); }
+VB_INLINE vi vi_rows(const uint8_t *p) { return vreinterpretq_s32_u8(vld1q_u8(p)); }
+
+VB_INLINE vi vi_query(const int8_t *p)
+{
+    int32_t four;
+    memcpy(&four, p, sizeof four);
+    return vdupq_n_s32(four);
+}
+
+/* Unsigned times signed bytes, which base NEON does not multiply: both in 16 bits. */
+VB_INLINE vi vi_dot(vi sum, vi rows, vi query)
+{
+    const uint8x16_t x = vreinterpretq_u8_s32(rows);
+    const int8x16_t q = vreinterpretq_s8_s32(query);
+    const int16x8_t q_low = vmovl_s8(vget_low_s8(q)), q_high = vmovl_high_s8(q);
+    const int16x8_t x_low = vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(x)));
+    const int16x8_t x_high = vreinterpretq_s16_u16(vmovl_high_u8(x));
+    int32x4_t low = vmull_s16(vget_low_s16(x_low), vget_low_s16(q_low)), high;
+    low = vpaddq_s32(low, vmull_high_s16(x_low, q_low));
+    high = vmull_s16(vget_low_s16(x_high), vget_low_s16(q_high));
+    high = vpaddq_s32(high, vmull_high_s16(x_high, q_high));
+    return vaddq_s32(sum, vpaddq_s32(low, high));
+}
+
+VB_INLINE uint32_t vi_passed(vi sum, const float *unit, const float *extent, float a, float t, float k)
+{
+    const vf further = vfmaq_f32(vdupq_n_f32(-k), vdupq_n_f32(t), vld1q_f32(extent));
+    const vf limit = vfmaq_f32(further, vdupq_n_f32(a), vld1q_f32(unit));
+    const uint32x4_t less = vcltq_f32(vcvtq_f32_s32(sum), limit);
+    const uint32x4_t bit = {1, 2, 4, 8};
+    return vaddvq_u32(vbicq_u32(bit, less));
+}
+
+/* ---- tiles (tile.inc) ---- */
+
+VB_INLINE vf vf_fuse(vf a, vf b, vf c) { return vfmaq_f32(c, a, b); }
+VB_INLINE vf vf_root(vf a) { return vsqrtq_f32(a); }
+
+VB_INLINE vf vf_every(const char *p)
+{
+    float x;
+    memcpy(&x, p, sizeof x);
+    return vdupq_n_f32(x);
+}
+
+VB_INLINE uint32_t vf_exceed(vf a, vf b)
+{
+    const uint32x4_t bit = {1, 2, 4, 8};
+    return vaddvq_u32(vbicq_u32(bit, vcleq_f32(a, b)));
+}
+
+VB_INLINE vd vd_set1(double x) { return vdupq_n_f64(x); }
+VB_INLINE vd vd_mul(vd a, vd b) { return vmulq_f64(a, b); }
+VB_INLINE vd vd_max(vd a, vd b) { return vmaxq_f64(a, b); }
+VB_INLINE vd vd_fuse(vd a, vd b, vd c) { return vfmaq_f64(c, a, b); }
+VB_INLINE vd vd_root(vd a) { return vsqrtq_f64(a); }
+VB_INLINE void vd_store(double *p, vd v) { vst1q_f64(p, v); }
+
+VB_INLINE vd vd_every(const char *p)
+{
+    double x;
+    memcpy(&x, p, sizeof x);
+    return vdupq_n_f64(x);
+}
+
+VB_INLINE uint32_t vd_exceed(vd a, vd b)
+{
+    const uint64x2_t bit = {1, 2};
+    return (uint32_t)vaddvq_u64(vbicq_u64(bit, vcleq_f64(a, b)));
 }
 
 #endif

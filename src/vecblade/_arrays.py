@@ -132,14 +132,18 @@ def is_small(array: np.ndarray) -> bool:
     return array.size * working_dtype(array).itemsize <= PIECE
 
 
-def blocks(array: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """A 2-D array as (first row, rows that the core can read): whole if it can be, else in pieces."""
-    if _core.native(array) or len(array) == 0:
-        yield 0, native(array)
+def blocks(array: np.ndarray, dtype: np.dtype | None = None) -> Iterator[tuple[int, np.ndarray]]:
+    """A 2-D array as (first row, rows that the core can read, of this type): whole, or else in pieces."""
+    dtype = dtype or working_dtype(array)
+    if _core.native(array) and array.dtype == dtype:
+        yield 0, array
         return
-    step = max(1, PIECE // max(1, array.shape[1] * working_dtype(array).itemsize))
+    if len(array) == 0:
+        yield 0, np.ascontiguousarray(array, dtype)
+        return
+    step = max(1, PIECE // max(1, array.shape[1] * dtype.itemsize))
     for start in range(0, len(array), step):
-        yield start, native(array[start : start + step])
+        yield start, np.ascontiguousarray(array[start : start + step], dtype)
 
 
 def output(out: Any, shape: tuple[int, ...], dtype: np.dtype, inputs: dict[str, np.ndarray]) -> np.ndarray:

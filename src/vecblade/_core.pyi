@@ -6,6 +6,10 @@ from numpy.typing import ArrayLike
 
 METRICS: dict[str, int]
 SIMILARITIES: frozenset[str]
+PLANS: tuple[str, ...]
+FORMS: tuple[str, ...]
+EPILOGUES: tuple[str, ...]
+MOST_CODED: int
 
 def levels() -> dict[str, bool]: ...
 def active_level() -> str: ...
@@ -17,6 +21,28 @@ def run_kernel(
 def run_screen(
     number: int, a: np.ndarray, rows: np.ndarray, limit: float, slope: float, low: float
 ) -> list[int]: ...
+def run_tile(
+    number: int,
+    rows: np.ndarray,
+    panel: np.ndarray,
+    epilogue: str,
+    low: float,
+    high: float,
+    row: np.ndarray,
+    column: np.ndarray,
+) -> tuple[np.ndarray, list[int]]: ...
+def run_sieve(
+    number: int,
+    d: int,
+    panel: np.ndarray,
+    group: int,
+    codes: np.ndarray,
+    bias: np.ndarray,
+    a: np.ndarray,
+    t: np.ndarray,
+    k: np.ndarray,
+) -> list[int]: ...
+def run_encode(number: int, x: np.ndarray, center: np.ndarray) -> tuple[np.ndarray, dict[str, float]]: ...
 def install(general_function: Callable[..., Any], run_function: Callable[..., Any]) -> None: ...
 
 # A float for two rows, else an array: which, types cannot tell.
@@ -45,6 +71,7 @@ class Job:
     def help(self) -> None: ...
     def stop(self) -> None: ...
     def finish(self) -> None: ...
+    def told(self) -> tuple[str, int, int, int]: ...
 
 class TopKJob(Job): ...
 
@@ -52,12 +79,17 @@ class WithinJob(Job):
     def found(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
 
 def measure(metric: int, a: np.ndarray, b: np.ndarray, out: np.ndarray) -> Job: ...
-def pairwise(metric: int, a: np.ndarray, b: np.ndarray, same: bool, out: np.ndarray) -> Job: ...
+def pairwise(
+    metric: int, a: np.ndarray, b: np.ndarray, layout: str, threads: int, out: np.ndarray
+) -> Job: ...
 def normalize(rows: np.ndarray, out: np.ndarray) -> Job: ...
+def codes_bytes(rows: int, d: int) -> tuple[int, int]: ...
+def encode(metric: int, rows: np.ndarray, first: int, panels: np.ndarray, center: np.ndarray) -> Job: ...
 def topk(
     metric: int,
     queries: np.ndarray,
     corpus: np.ndarray,
+    codes: tuple[np.ndarray, np.ndarray] | None,
     mask: np.ndarray | None,
     ids: np.ndarray | None,
     eligible: int,
@@ -70,6 +102,7 @@ def within(
     metric: int,
     queries: np.ndarray,
     corpus: np.ndarray,
+    codes: tuple[np.ndarray, np.ndarray] | None,
     mask: np.ndarray | None,
     ids: np.ndarray | None,
     eligible: int,

@@ -10,7 +10,7 @@ import os
 cimport numpy as cnp
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stddef cimport ptrdiff_t
-from libc.stdint cimport int64_t, uint8_t, uint32_t
+from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 import numpy as np
 
@@ -41,6 +41,14 @@ cdef extern from "vecblade.h":
         const uint8_t *mask
         const int64_t *ids
         size_t eligible
+    ctypedef struct vb_codes:
+        const char *panels
+        const float *center
+    ctypedef enum vb_plan:
+        VB_PLAN_ROWS, VB_PLAN_SIEVE, VB_PLAN_CODES
+    ctypedef struct vb_search_told:
+        vb_plan plan
+        int64_t met, sifted, rescored
     ctypedef int (*vb_poll)(void *context, double done, double total) noexcept
 
     const char *vb_type_name(vb_type type)
@@ -58,15 +66,23 @@ cdef extern from "vecblade.h":
     void vb_job_free(vb_job *job)
     vb_job *vb_measure_new(vb_metric, size_t, int, const size_t *, const vb_operand *, const vb_operand *,
                            const vb_operand *)
-    vb_job *vb_pairwise_new(vb_metric, size_t, const vb_rows *, const vb_rows *, bint, char *, ptrdiff_t,
+    ctypedef enum vb_layout:
+        VB_FULL, VB_MIRRORED, VB_CONDENSED
+    vb_job *vb_pairwise_new(vb_metric, size_t, const vb_rows *, const vb_rows *, vb_layout, int, char *, ptrdiff_t,
                             ptrdiff_t, vb_type)
     vb_job *vb_normalize_new(size_t, const vb_rows *, char *, ptrdiff_t)
-    vb_job *vb_topk_new(vb_metric, size_t, const vb_rows *, const vb_rows *, const vb_where *, size_t, int,
-                        int64_t *, double *)
+    size_t vb_codes_bytes(size_t, size_t)
+    size_t vb_codes_center_bytes(size_t)
+    size_t vb_codes_most_dims()
+    vb_job *vb_codes_new(vb_metric, size_t, const vb_rows *, size_t, char *, float *)
+    vb_job *vb_topk_new(vb_metric, size_t, const vb_rows *, const vb_rows *, const vb_codes *, const vb_where *,
+                        size_t, int, int64_t *, double *)
     vb_status vb_topk_finish(vb_job *) noexcept nogil
-    vb_job *vb_within_new(vb_metric, size_t, const vb_rows *, const vb_rows *, const vb_where *, double, int)
+    vb_job *vb_within_new(vb_metric, size_t, const vb_rows *, const vb_rows *, const vb_codes *, const vb_where *,
+                          double, int)
     int64_t vb_within_offsets(vb_job *, int64_t *) noexcept nogil
     void vb_within_emit(vb_job *, int64_t *, int64_t *, double *) noexcept nogil
+    void vb_search_tell(const vb_job *, vb_search_told *)
 
 cdef extern from "kernels/contract.h":
     ctypedef void vb_pair_kernel(const void *, const void *, size_t, double *) noexcept nogil
@@ -79,18 +95,55 @@ cdef extern from "kernels/contract.h":
         float limit, slope, low
     ctypedef size_t vb_screen_kernel(const float *, const vb_view *, size_t, size_t, const vb_limits *,
                                      uint32_t *) noexcept nogil
-    ctypedef struct vb_record:
-        const char *name
-        vb_accumulator accumulator
-        vb_type type
+    ctypedef enum vb_form:
+        VB_FORM_PAIR, VB_FORM_ROWS, VB_FORM_SCREEN, VB_FORM_TILE, VB_FORM_SIEVE, VB_FORM_ENCODE
+    ctypedef enum vb_epilogue:
+        VB_RAW, VB_SQUARED, VB_ROOT, VB_SIMILARITY, VB_ANGULAR
+    ctypedef struct vb_finish:
+        vb_epilogue epilogue
+        double low, high
+        const void *row
+        const void *column
+    ctypedef void vb_tile_kernel(const vb_view *, const void *, size_t, const vb_finish *, void *, ptrdiff_t,
+                                 uint64_t *) noexcept nogil
+    ctypedef struct vb_panel:
+        pass
+    size_t vb_panel_bytes(size_t d)
+    ctypedef struct vb_coded:
+        size_t count, group
+        int8_t *codes
+        int32_t *bias
+        float *a
+        float *t
+        float *k
+    ctypedef void vb_sieve_kernel(const vb_panel *, size_t, const vb_coded *, uint32_t *) noexcept nogil
+    ctypedef struct vb_coding:
+        float unit, most, square, norm, loss, reach
+    ctypedef void vb_encode_kernel(const char *, const float *, size_t, float *, uint8_t *, vb_coding *) noexcept nogil
+    ctypedef union vb_call:
         vb_pair_kernel *pair
         vb_rows_kernel *rows
         vb_screen_kernel *screen
+        vb_tile_kernel *tile
+        vb_sieve_kernel *sieve
+        vb_encode_kernel *encode
+    ctypedef struct vb_record:
+        const char *name
+        vb_form form
+        vb_accumulator accumulator
+        vb_type type
+        vb_call call
+        unsigned rows, columns
+        int limit
     const char *vb_row(const vb_view *view, size_t r)
     const vb_record *vb_registry(size_t i, const char **level, int *runs, int *active)
 
 METRICS = {vb_metric_name(<vb_metric>m).decode(): m for m in range(VB_METRICS)}
 SIMILARITIES = frozenset(name for name, m in METRICS.items() if vb_metric_is_similarity(<vb_metric>m))
+
+PLANS = ("rows", "sieve", "codes")
+FORMS = ("pair", "rows", "screen", "tile", "sieve", "encode")
+EPILOGUES = ("raw", "squared", "root", "similarity", "angular")
 
 cdef enum:
     MAX_DIMS = 64
@@ -137,10 +190,12 @@ def registry():
             "name": record.name.decode(),
             "accumulator": ("dot", "sqdiff", "dotnorm")[record.accumulator],
             "type": vb_type_name(record.type).decode(),
-            "form": "pair" if record.pair is not NULL else "rows" if record.rows is not NULL else "screen",
+            "form": FORMS[record.form],
             "isa": level.decode(),
             "runs": bool(runs),
             "active": bool(active),
+            "shape": (record.rows, record.columns),
+            "limit": record.limit,
         })
     return found
 
@@ -153,7 +208,7 @@ cdef const vb_record *runnable(size_t number, cnp.ndarray a, cnp.ndarray rows) e
     if record is NULL or not runs:
         raise ValueError(f"kernel {number} is not in the registry, or does not run here")
     if (type_of(rows) != record.type or not contiguous(a) or a.ndim != 1
-            or type_of(a) != (VB_F64 if record.rows is not NULL else record.type)):
+            or type_of(a) != (VB_F64 if record.form == VB_FORM_ROWS else record.type)):
         raise ValueError("a kernel takes a contiguous 1-D row and rows of its own type")
     return record
 
@@ -175,17 +230,17 @@ def run_kernel(size_t number, cnp.ndarray a, cnp.ndarray rows, cnp.ndarray ids=N
     cdef size_t d = len(a), n = len(rows) if ids is None else len(ids), i
     cdef vb_view view = view_of(rows, d, ids)
     cdef double *out
-    if record.pair is not NULL:
+    if record.form == VB_FORM_PAIR:
         found = np.zeros((n, 3))
         out = <double *>cnp.PyArray_DATA(found)
         for i in range(n):
-            record.pair(cnp.PyArray_DATA(a), vb_row(&view, i), d, out + 3 * i)
+            record.call.pair(cnp.PyArray_DATA(a), vb_row(&view, i), d, out + 3 * i)
         return found[:, : 3 if record.accumulator == VB_DOTNORM else 1].tolist()
-    if record.rows is NULL:
+    if record.form != VB_FORM_ROWS:
         raise ValueError(f"kernel {number} gives no sums")
     found = np.zeros((2, n))
     out = <double *>cnp.PyArray_DATA(found)
-    record.rows(<const double *>cnp.PyArray_DATA(a), &view, n, d, out, out + n)
+    record.call.rows(<const double *>cnp.PyArray_DATA(a), &view, n, d, out, out + n)
     return found[: 2 if record.accumulator == VB_DOTNORM else 1].T.tolist()
 
 
@@ -195,13 +250,81 @@ def run_screen(size_t number, cnp.ndarray a, cnp.ndarray rows, float limit, floa
     cdef vb_view view = view_of(rows, len(a), None)
     cdef vb_limits limits
     cdef size_t count
-    if record.screen is NULL:
+    if record.form != VB_FORM_SCREEN:
         raise ValueError(f"kernel {number} is no screen")
     limits.limit, limits.slope, limits.low = limit, slope, low
     passed = np.empty(len(rows), np.uint32)
-    count = record.screen(<const float *>cnp.PyArray_DATA(a), &view, len(rows), len(a), &limits,
-                          <uint32_t *>cnp.PyArray_DATA(passed))
+    count = record.call.screen(<const float *>cnp.PyArray_DATA(a), &view, len(rows), len(a), &limits,
+                               <uint32_t *>cnp.PyArray_DATA(passed))
     return passed[:count].tolist()
+
+
+cdef const vb_record *runnable_form(size_t number, vb_form form) except NULL:
+    """A kernel of the registry of this form, for tests, if it runs here."""
+    cdef const char *level
+    cdef int runs, active
+    cdef const vb_record *record = vb_registry(number, &level, &runs, &active)
+    if record is NULL or not runs or record.form != form:
+        raise ValueError(f"kernel {number} is no {FORMS[form]}, or does not run here")
+    return record
+
+
+cdef void *data_of(array, dtype, shape) except? NULL:
+    """The address of an array of exactly this type and shape."""
+    if not isinstance(array, np.ndarray) or array.dtype != dtype or array.shape != shape or not array.flags.c_contiguous:
+        raise ValueError(f"a kernel takes a contiguous array of {np.dtype(dtype)} of shape {shape}")
+    return cnp.PyArray_DATA(array)
+
+
+def run_tile(size_t number, cnp.ndarray rows, panel, str epilogue, double low, double high, row, column):
+    """Call a tile kernel: its values, and for each row the columns it is not sure of, as bits."""
+    cdef const vb_record *record = runnable_form(number, VB_FORM_TILE)
+    cdef size_t d = rows.shape[1]
+    cdef vb_view view = view_of(rows, d, None)
+    cdef vb_finish finish
+    dtype = np.float32 if record.type == VB_F32 else np.float64
+    if rows.dtype != dtype or <size_t>len(rows) != record.rows:
+        raise ValueError("a tile takes as many rows as its shape says, of its type")
+    finish.epilogue = <vb_epilogue><int>EPILOGUES.index(epilogue)
+    finish.low, finish.high = low, high
+    finish.row = data_of(row, dtype, (record.rows,))
+    finish.column = data_of(column, dtype, (record.columns,))
+    values = np.empty((record.rows, record.columns), dtype)
+    unsure = np.empty(record.rows, np.uint64)
+    record.call.tile(&view, data_of(panel, dtype, (d, record.columns)), d, &finish, cnp.PyArray_DATA(values),
+                     cnp.PyArray_STRIDE(values, 0), <uint64_t *>cnp.PyArray_DATA(unsure))
+    return values, unsure.tolist()
+
+
+def run_sieve(size_t number, size_t d, panel, size_t group, codes, bias, a, t, k):
+    """Call a sieve kernel: for each query the rows that pass, as bits."""
+    cdef const vb_record *record = runnable_form(number, VB_FORM_SIEVE)
+    cdef vb_coded coded
+    count, steps = len(bias), (d + 3) // 4
+    if group not in ({1, record.rows} | ({4} if record.rows > 4 else set())) or count % group or d > vb_codes_most_dims():
+        raise ValueError(f"a sieve takes whole groups of 1, 4 or {record.rows} queries")
+    coded.count, coded.group = count, group
+    coded.codes = <int8_t *>data_of(codes, np.int8, (count // group, steps, group, 4))
+    coded.bias = <int32_t *>data_of(bias, np.int32, (count,))
+    coded.a = <float *>data_of(a, np.float32, (count,))
+    coded.t = <float *>data_of(t, np.float32, (count,))
+    coded.k = <float *>data_of(k, np.float32, (count,))
+    masks = np.empty(count, np.uint32)
+    record.call.sieve(<const vb_panel *>data_of(panel, np.uint8, (vb_panel_bytes(d),)), steps, &coded,
+                      <uint32_t *>cnp.PyArray_DATA(masks))
+    return masks.tolist()
+
+
+def run_encode(size_t number, x, center):
+    """Call an encode kernel: the codes, and what it found out about the row."""
+    cdef const vb_record *record = runnable_form(number, VB_FORM_ENCODE)
+    cdef vb_coding found
+    d = len(x)
+    padded = (d + 31) // 32 * 32
+    work, codes = np.empty(padded, np.float32), np.empty(padded, np.uint8)
+    record.call.encode(<const char *>data_of(x, np.float32, (d,)), <const float *>data_of(center, np.float32, (padded,)),
+                       d, <float *>cnp.PyArray_DATA(work), <uint8_t *>cnp.PyArray_DATA(codes), &found)
+    return codes, found
 
 
 use_level(os.environ.get("VECBLADE_ISA") or None, "VECBLADE_ISA")
@@ -521,6 +644,12 @@ cdef class Job:
     def finish(self):
         """After every thread has returned."""
 
+    def told(self):
+        """Of a search: its plan, and pairs met, sifted and rescored."""
+        cdef vb_search_told told
+        vb_search_tell(self.job, &told)
+        return PLANS[told.plan], told.met, told.sifted, told.rescored
+
 
 cdef Job new_job(vb_job *job, object arrays, type kind=Job):
     cdef Job made
@@ -579,13 +708,18 @@ cdef object measure_plain(vb_metric metric, object a, object b, object threads):
     return out
 
 
-def pairwise(int metric, a, b, bint same, out):
+def pairwise(int metric, a, b, str layout, int threads, out):
+    """`layout`: "full", or for a matrix with itself "mirrored" or "condensed"."""
     cdef vb_rows left = rows_of(a, a.shape[1]), right = rows_of(b, a.shape[1])
-    if out.shape != (a.shape[0], b.shape[0]) or not out.flags.writeable or (same and a.shape != b.shape):
-        raise ValueError("the core takes an output of shape (n, m)")
+    cdef vb_layout form = {"full": VB_FULL, "mirrored": VB_MIRRORED, "condensed": VB_CONDENSED}[layout]
+    n, m = len(a), len(b)
+    if left.type != right.type or (form != VB_FULL and (n != m or left.base != right.base)):
+        raise ValueError("the core takes two sides of one type, or one matrix twice")
+    if out.shape != ((n * (n - 1) // 2,) if form == VB_CONDENSED else (n, m)) or not out.flags.writeable:
+        raise ValueError("the core takes an output of the result's shape")
     return new_job(
-        vb_pairwise_new(<vb_metric>metric, a.shape[1], &left, &right, same, cnp.PyArray_BYTES(out),
-                        cnp.PyArray_STRIDE(out, 0), cnp.PyArray_STRIDE(out, 1), type_of(out)),
+        vb_pairwise_new(<vb_metric>metric, a.shape[1], &left, &right, form, threads, cnp.PyArray_BYTES(out),
+                        cnp.PyArray_STRIDE(out, 0), cnp.PyArray_STRIDE(out, cnp.PyArray_NDIM(out) - 1), type_of(out)),
         (a, b, out),
     )
 
@@ -597,6 +731,33 @@ def normalize(rows, out):
     return new_job(
         vb_normalize_new(rows.shape[1], &source, cnp.PyArray_BYTES(out), cnp.PyArray_STRIDE(out, 0)), (rows, out)
     )
+
+
+MOST_CODED = vb_codes_most_dims()
+
+
+def codes_bytes(size_t rows, size_t d):
+    """Bytes of the codes of so many rows, and of their center."""
+    return vb_codes_bytes(rows, d), vb_codes_center_bytes(d)
+
+
+cdef char *aligned_bytes(array, size_t size) except NULL:
+    cdef cnp.ndarray data = array
+    if (data.dtype != np.uint8 or data.ndim != 1 or not data.flags.c_contiguous or <size_t>data.size < size
+            or <size_t>cnp.PyArray_DATA(data) % 64):
+        raise ValueError("the core takes codes as contiguous bytes on a multiple of 64")
+    return <char *>cnp.PyArray_DATA(data)
+
+
+def encode(int metric, rows, size_t first, panels, center):
+    """Codes of the rows from the panel of row `first` on; if that is 0 the center is found too."""
+    cdef vb_rows matrix = rows_of(rows, rows.shape[1])
+    cdef size_t d = rows.shape[1]
+    cdef char *codes = aligned_bytes(panels, vb_codes_bytes(len(rows), d))
+    cdef char *middle = aligned_bytes(center, vb_codes_center_bytes(d))
+    if d > MOST_CODED or first > <size_t>len(rows) or not (panels.flags.writeable and center.flags.writeable):
+        raise ValueError("the core has no codes for such rows")
+    return new_job(vb_codes_new(<vb_metric>metric, d, &matrix, first, codes, <float *>middle), (rows, panels, center))
 
 
 cdef vb_where where_of(corpus, mask, ids, size_t eligible) except *:
@@ -624,17 +785,28 @@ cdef class TopKJob(Job):
         self.check(status)
 
 
-def topk(int metric, queries, corpus, mask, ids, size_t eligible, size_t k, int threads, indices, values):
+cdef const vb_codes *codes_of(vb_codes *place, corpus, codes) except? NULL:
+    """The codes of the corpus as (panels, center), if there are any."""
+    if codes is None:
+        return NULL
+    place.panels = aligned_bytes(codes[0], vb_codes_bytes(len(corpus), corpus.shape[1]))
+    place.center = <const float *>aligned_bytes(codes[1], vb_codes_center_bytes(corpus.shape[1]))
+    return place
+
+
+def topk(int metric, queries, corpus, codes, mask, ids, size_t eligible, size_t k, int threads, indices, values):
     cdef vb_rows left = rows_of(queries, corpus.shape[1]), right = rows_of(corpus, corpus.shape[1])
     cdef vb_where where = where_of(corpus, mask, ids, eligible)
+    cdef vb_codes place
+    cdef const vb_codes *coded = codes_of(&place, corpus, codes)
     if (indices.dtype != np.int64 or values.dtype != np.float64 or not 1 <= k <= eligible
             or indices.shape != (len(queries), k) or values.shape != indices.shape
             or not (indices.flags.c_contiguous and values.flags.c_contiguous)):
         raise ValueError("the core takes contiguous results of shape (queries, k)")
     return new_job(
-        vb_topk_new(<vb_metric>metric, corpus.shape[1], &left, &right, &where, k, threads,
+        vb_topk_new(<vb_metric>metric, corpus.shape[1], &left, &right, coded, &where, k, threads,
                     <int64_t *>cnp.PyArray_DATA(indices), <double *>cnp.PyArray_DATA(values)),
-        (queries, corpus, mask, ids, indices, values),
+        (queries, corpus, codes, mask, ids, indices, values),
         TopKJob,
     )
 
@@ -657,12 +829,14 @@ cdef class WithinJob(Job):
         return offsets, indices, values
 
 
-def within(int metric, queries, corpus, mask, ids, size_t eligible, double threshold, int threads):
+def within(int metric, queries, corpus, codes, mask, ids, size_t eligible, double threshold, int threads):
     cdef vb_rows left = rows_of(queries, corpus.shape[1]), right = rows_of(corpus, corpus.shape[1])
     cdef vb_where where = where_of(corpus, mask, ids, eligible)
+    cdef vb_codes place
+    cdef const vb_codes *coded = codes_of(&place, corpus, codes)
     cdef WithinJob job = new_job(
-        vb_within_new(<vb_metric>metric, corpus.shape[1], &left, &right, &where, threshold, threads),
-        (queries, corpus, mask, ids),
+        vb_within_new(<vb_metric>metric, corpus.shape[1], &left, &right, coded, &where, threshold, threads),
+        (queries, corpus, codes, mask, ids),
         WithinJob,
     )
     job.queries = len(queries)

@@ -219,7 +219,7 @@ def _topk_into(
             found, scores = indices, values
         else:
             found, scores = np.empty((len(q), n), np.int64), np.empty((len(q), n), np.float64)
-        job = _core.topk(metric, q, some, part.mask, part.ids, part.count, n, threads, found, scores)
+        job = _core.topk(metric, q, some, None, part.mask, part.ids, part.count, n, threads, found, scores)
         _threads.run(job, threads, progress)
         if found is indices:
             indices += start
@@ -286,7 +286,9 @@ def within(
     parts = []
     for first, some in _arrays.blocks(q):
         for start, others, part in _pieces(x, eligible):
-            job = _core.within(number, some, others, part.mask, part.ids, part.count, threshold, threads)
+            job = _core.within(
+                number, some, others, None, part.mask, part.ids, part.count, threshold, threads
+            )
             _threads.run(job, threads, progress)
             parts.append((first, start, *job.found()))
     offsets, indices, values = _joined(parts, len(q)) if len(parts) != 1 else parts[0][2:]

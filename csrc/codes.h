@@ -1,0 +1,52 @@
+/* codes.h - rows and queries in int8, and the bound that lets a search rule rows out by them.
+ *
+ * Codes never decide what a search returns: they only say which rows cannot be in it. See codes.c
+ * for the bound and its proof.
+ */
+#ifndef VB_CODES_H
+#define VB_CODES_H
+
+#include "metrics.h"
+
+/* Rows of more elements have no codes: sums of products might overflow int32. */
+#define VB_MOST_CODED 32767
+
+/* How the rows of one corpus are encoded. */
+typedef struct {
+    vb_metric metric;
+    vb_type type;
+    size_t d;
+    const float *center; /* subtracted from every row; vb_center_size(d) numbers, the last of them zeros */
+} vb_encoding;
+
+size_t vb_center_size(size_t d);
+
+/* A center for these rows: the mean of some of them, or zeros. Any is right; near the mean, rows
+ * lose least. sum: d numbers of working space. */
+void vb_find_center(const vb_view *rows, size_t n, vb_type type, size_t d, float *center, double *sum);
+
+/* Bytes of working space for vb_encode_rows(), a multiple of VB_LINE. */
+size_t vb_encode_scratch(size_t d);
+/* Rows [0, n) of the view, n <= VB_PANEL, into a panel. */
+void vb_encode_rows(const vb_encoding *encoding, const vb_view *rows, size_t n, void *scratch, vb_panel *panel);
+
+/* A query, as the bound sees it; lengths over the query's scale. */
+typedef struct {
+    double scale;        /* of the codes */
+    double whole, lost;  /* |w| and |w - codes|, w being the query or query - center */
+    double square;       /* |w|^2 */
+    double length;       /* of the query itself */
+    double center_dot;   /* query . center */
+    double center_slack; /* more than the rounding of that, and of canonical sums on the center's part */
+    double bar;          /* for which a and t stand */
+    int codable;
+} vb_suspect;
+
+/* Put the query of the scorer into codes, four at a time, `stride` bytes from four to four, and their
+ * `bias`; limit: the largest code. work: d numbers. */
+void vb_suspect_init(vb_suspect *suspect, const vb_encoding *encoding, const vb_scorer *scorer, int limit, double *work,
+                     int8_t *codes, size_t stride, int32_t *bias);
+/* What a row has to reach (vb_coded) for a score of at most `bar` (NaN: any). */
+void vb_suspect_bar(vb_suspect *suspect, const vb_encoding *encoding, double bar, float *a, float *t);
+
+#endif

@@ -1,0 +1,480 @@
+/* scan.c - the loop of a search, in one of three ways (vb_plan):
+ *
+ *   rows    chunks of corpus rows stay in L2 while every query of the block meets them
+ *   sieve   the same chunks are encoded first, and queries meet only rows that their codes do not
+ *           rule out
+ *   codes   the same with codes made beforehand: rows that are ruled out are not read at all
+ *
+ *   corpus split   chunk 0                      chunk 1        ...
+ *   all queries    sift the chunk's panels
+ *   query 0        score what is left, take     ...
+ *   query 1        score what is left, take
+ */
+#include "scan.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(_MSC_VER) && !defined(__clang__)
+#include <intrin.h>
+static unsigned lowest_bit(uint32_t mask)
+{
+    unsigned long at;
+    _BitScanForward(&at, mask);
+    return at;
+}
+#else
+static unsigned lowest_bit(uint32_t mask) { return (unsigned)__builtin_ctz(mask); }
+#endif
+
+/* The most rows of a chunk: with codes made on the way, and made beforehand for a few queries (when a
+ * chunk is soon done, and what surrounds it should not show). */
+enum { SIFT_PANELS = VB_CHUNK / VB_PANEL, LONG_PANELS = 64, FEW_QUERIES = 16 };
+
+/* ---- how to go about it ------------------------------------------------------------ */
+
+/* Measured on Zen 4. A row costs 40 ns to encode (128 numbers) and each query 0.7 ns from then on, without
+ * codes 9 ns. In rows of a few numbers the code's overhead is all there is. */
+static vb_plan choose(size_t d, size_t queries, size_t span, const vb_codes *codes, const vb_where *where)
+{
+    const size_t enough_queries = 8, enough_rows = 1024, enough_numbers = 8;
+
+    if (d > VB_MOST_CODED || d < enough_numbers || span < enough_rows)
+        return VB_PLAN_ROWS;
+    if (codes && !where->ids)
+        return VB_PLAN_CODES;
+    return queries >= enough_queries ? VB_PLAN_SIEVE : VB_PLAN_ROWS;
+}
+
+/* ---- working space ----------------------------------------------------------------- */
+
+/* What one tile needs, all of it in the job's scratch memory. */
+typedef struct {
+    double *wide;  /* each query in float64, */
+    float *narrow; /* in float32, */
+    vb_scorer *scorers;
+    vb_coded coded; /* and in codes; the rest is for these */
+    vb_suspect *suspects;
+    float *whole, *lost;
+    uint32_t *masks, *any; /* [panel][query], [query] */
+    char *panels;
+    void *encode;
+} workspace;
+
+/* Numbers from one query to the next: whole cache lines. */
+static size_t pitch(const vb_search *s)
+{
+    return vb_divide_up(s->d * sizeof(double), VB_LINE) * (VB_LINE / sizeof(double));
+}
+
+static size_t steps_of(const vb_search *s) { return vb_divide_up(s->d, 4); }
+
+/* How many queries the sieve takes at once. */
+static size_t group_of(const vb_search *s)
+{
+    const size_t rows = vb_kernels.sieve->rows;
+    return s->block >= rows ? rows : rows > 4 && s->block >= 4 ? 4 : 1;
+}
+
+static size_t most_panels(const vb_search *s)
+{
+    const size_t budget = 512 << 10, fit = vb_max(budget / vb_panel_bytes(s->d), 1);
+    if (s->plan == VB_PLAN_CODES)
+        return s->block <= FEW_QUERIES ? LONG_PANELS : SIFT_PANELS;
+    return vb_min(fit, SIFT_PANELS);
+}
+
+static void *part(char *base, size_t *used, size_t bytes)
+{
+    char *at = base ? base + *used : NULL;
+    *used += vb_divide_up(bytes, VB_LINE) * VB_LINE;
+    return at;
+}
+
+/* Divide `base` (NULL: only count) for the search; returns the bytes used. */
+static size_t lay_out(const vb_search *s, char *base, workspace *w)
+{
+    size_t n = s->block, used = 0;
+
+    w->wide = part(base, &used, n * pitch(s) * sizeof *w->wide);
+    w->narrow = part(base, &used, n * pitch(s) * sizeof *w->narrow);
+    w->scorers = part(base, &used, n * sizeof *w->scorers);
+    if (s->plan == VB_PLAN_ROWS)
+        return used;
+    w->suspects = part(base, &used, n * sizeof *w->suspects);
+    w->coded.group = group_of(s);
+    n = w->coded.count = vb_divide_up(n, w->coded.group) * w->coded.group;
+    w->coded.codes = part(base, &used, n * steps_of(s) * 4);
+    w->coded.bias = part(base, &used, n * sizeof *w->coded.bias);
+    w->coded.a = part(base, &used, n * sizeof *w->coded.a);
+    w->coded.t = part(base, &used, n * sizeof *w->coded.t);
+    w->coded.k = part(base, &used, n * sizeof *w->coded.k);
+    w->whole = part(base, &used, n * sizeof *w->whole);
+    w->lost = part(base, &used, n * sizeof *w->lost);
+    w->masks = part(base, &used, most_panels(s) * n * sizeof *w->masks);
+    w->any = part(base, &used, n * sizeof *w->any);
+    w->encode = part(base, &used, vb_encode_scratch(s->d) + s->d * sizeof(double));
+    w->panels = part(base, &used, s->plan == VB_PLAN_SIEVE ? most_panels(s) * vb_panel_bytes(s->d) : 0);
+    return used;
+}
+
+size_t vb_scan_bytes(const vb_search *s)
+{
+    workspace ignored;
+    return lay_out(s, NULL, &ignored);
+}
+
+/* ---- set-up ------------------------------------------------------------------------ */
+
+static vb_status make_center(vb_search *s)
+{
+    const vb_view rows = {s->corpus.base, s->corpus.stride, s->where.ids};
+    double *sum = vb_alloc(s->d, sizeof *sum);
+
+    s->center = vb_alloc(vb_center_size(s->d), sizeof *s->center);
+    if (sum && s->center)
+        vb_find_center(&rows, s->span, s->corpus.type, s->d, s->center, sum);
+    free(sum);
+    return sum && s->center ? VB_OK : VB_NO_MEMORY;
+}
+
+vb_status vb_search_init(vb_search *s, vb_metric metric, size_t d, const vb_rows *queries, const vb_rows *corpus,
+                         const vb_codes *codes, const vb_where *where, size_t bytes_per_query, int threads)
+{
+    const size_t tiles = threads > 1 ? 4 * (size_t)threads : 1;
+    size_t budget, most, least;
+
+    s->metric = metric;
+    s->d = d;
+    s->queries = *queries;
+    s->corpus = *corpus;
+    s->where = *where;
+    if (codes)
+        s->codes = *codes;
+    s->span = where->ids ? where->eligible : corpus->count;
+    s->negate = vb_metric_is_similarity(metric);
+    s->plan = choose(d, queries->count, s->span, codes, where);
+    /* Against rows, queries should stay in L2 beside a chunk. Against codes a block is the larger the
+     * better, for each encodes the corpus once more, and a query is an eighth of the bytes. */
+    budget = s->plan == VB_PLAN_ROWS ? 512 << 10 : 10 << 20;
+    most = s->plan == VB_PLAN_ROWS ? 64 : 1024;
+    least = s->plan == VB_PLAN_ROWS ? 1024 : 4096;
+    s->block = vb_min(vb_max(budget / vb_max(d * 13 + bytes_per_query, 1), 1), most);
+    if (s->plan == VB_PLAN_ROWS)
+        s->block = vb_min(s->block, vb_max(vb_divide_up(queries->count, tiles), 1));
+    s->blocks = vb_divide_up(queries->count, s->block);
+    s->block = vb_max(vb_divide_up(queries->count, vb_max(s->blocks, 1)), 1);
+    s->splits = s->blocks >= tiles ? 1 : vb_divide_up(tiles, vb_max(s->blocks, 1));
+    s->splits = vb_max(vb_min(s->splits, s->span / least), 1);
+    s->split = vb_divide_up(vb_divide_up(s->span, s->splits), VB_PANEL) * VB_PANEL;
+    s->job.tiles = s->blocks * s->splits;
+    s->job.work = (double)queries->count * (double)where->eligible * (double)d;
+    s->job.scratch_bytes = vb_scan_bytes(s);
+    return s->plan == VB_PLAN_SIEVE ? make_center(s) : VB_OK;
+}
+
+void vb_search_end(vb_search *s) { free(s->center); }
+
+/* ---- chunks ------------------------------------------------------------------------ */
+
+/* Some corpus rows: consecutive ones from `first` on, or those in rows.ids. */
+typedef struct {
+    vb_view rows;
+    size_t n, first;
+    int64_t masked[VB_CHUNK];
+} chunk;
+
+/* The next eligible rows from *at on, at most `most` of them, below `end` of the span; 0 if there are
+ * none. */
+static size_t next_chunk(const vb_search *s, size_t *at, size_t end, size_t most, chunk *c)
+{
+    c->rows = (vb_view){s->corpus.base, s->corpus.stride, NULL};
+    c->n = 0;
+    if (s->where.mask) {
+        for (; *at < end && c->n < most; ++*at)
+            if (s->where.mask[*at])
+                c->masked[c->n++] = (int64_t)*at;
+        c->rows.ids = c->masked;
+        return c->n;
+    }
+    c->n = vb_min(end - *at, most);
+    c->first = *at;
+    *at += c->n;
+    if (s->where.ids)
+        c->rows.ids = s->where.ids + c->first;
+    else
+        c->rows.base += (ptrdiff_t)c->first * c->rows.stride;
+    return c->n;
+}
+
+VB_INLINE int64_t id_of(const chunk *c, size_t position)
+{
+    return c->rows.ids ? c->rows.ids[position] : (int64_t)(c->first + position);
+}
+
+/* Some rows (n <= VB_CHUNK) for one query: those that its bar does not rule out, to the collector. */
+static vb_status meet(const workspace *w, size_t q, const chunk *c, const vb_collector *to)
+{
+    double scores[VB_CHUNK];
+    uint32_t positions[VB_CHUNK];
+    int64_t ids[VB_CHUNK];
+    const double bar = to->bar(to->context, q);
+    const size_t found = vb_scorer_closer(&w->scorers[q], &c->rows, c->n, bar, positions, scores);
+
+    for (size_t i = 0; i < found; i++)
+        ids[i] = id_of(c, positions[i]);
+    return found ? to->take(to->context, q, ids, scores, found) : VB_OK;
+}
+
+/* ---- by rows ----------------------------------------------------------------------- */
+
+static vb_status scan_rows(vb_search *s, workspace *w, size_t count, size_t start, size_t end, vb_pulse *pulse,
+                           const vb_collector *to)
+{
+    const size_t most = vb_chunk_rows(s->corpus.type, s->d);
+    chunk c;
+
+    for (size_t at = start; next_chunk(s, &at, end, most, &c);) {
+        for (size_t q = 0; q < count; q++) {
+            const vb_status status = meet(w, q, &c, to);
+            if (status != VB_OK)
+                return status;
+            if (vb_pulse_beat(pulse, c.n * s->d))
+                return VB_STOPPED;
+        }
+        vb_counter_add(&s->met, (int64_t)(c.n * count));
+        vb_counter_add(&s->rescored, (int64_t)(c.n * count));
+    }
+    return VB_OK;
+}
+
+/* ---- by codes ---------------------------------------------------------------------- */
+
+/* The bars as they are now, as what rows of these panels have to reach. */
+static void raise_bars(workspace *w, const vb_encoding *encoding, size_t count, const char *panels, size_t n,
+                       const vb_collector *to)
+{
+    const float more = 1.0f + 0x1p-20f;
+    float loss = 0.0f, reach = 0.0f;
+
+    for (size_t p = 0; p < n; p++) {
+        const vb_panel *panel = (const vb_panel *)(panels + p * vb_panel_bytes(encoding->d));
+        loss = panel->loss > loss ? panel->loss : loss;
+        reach = panel->reach > reach ? panel->reach : reach;
+    }
+    for (size_t q = 0; q < count; q++) {
+        const double bar = to->bar(to->context, q);
+        if (bar != w->suspects[q].bar)
+            vb_suspect_bar(&w->suspects[q], encoding, bar, &w->coded.a[q], &w->coded.t[q]);
+    }
+    for (size_t q = 0; q < count; q++)
+        w->coded.k[q] = (w->whole[q] * loss + w->lost[q] * reach) * more + 0x1p-20f;
+}
+
+/* Rows that the sieve has left over, of several queries one after the other: known before they are measured,
+ * so that they can be on their way from L3 or memory meanwhile. */
+typedef struct {
+    size_t n;
+    uint32_t query[1024];
+    int64_t row[1024];
+} leftovers;
+enum { LEFTOVERS = 1024, ROWS_AHEAD = 6 };
+
+static vb_status meet_leftovers(const vb_search *s, const workspace *w, leftovers *left, const vb_collector *to)
+{
+    const size_t bytes = s->d * vb_type_size(s->corpus.type);
+    size_t fetched = 0;
+    vb_status status = VB_OK;
+
+    for (size_t i = 0, end; i < left->n && status == VB_OK; i = end) {
+        chunk some;
+        for (end = i + 1; end < left->n && end - i < VB_CHUNK && left->query[end] == left->query[i];)
+            end++;
+        for (fetched = vb_max(fetched, end); fetched < vb_min(end + ROWS_AHEAD, left->n); fetched++)
+            vb_fetch(s->corpus.base + (ptrdiff_t)left->row[fetched] * s->corpus.stride, bytes);
+        some.rows = (vb_view){s->corpus.base, s->corpus.stride, left->row + i};
+        some.n = end - i;
+        status = meet(w, left->query[i], &some, to);
+    }
+    left->n = 0;
+    return status;
+}
+
+/* Meet the rows of a chunk that the masks leave. `live`: bits of the rows that count at all. */
+static vb_status meet_masked(const vb_search *s, const workspace *w, size_t count, const chunk *c, const uint32_t *live,
+                             size_t panels, size_t *met, const vb_collector *to)
+{
+    leftovers left;
+    vb_status status = VB_OK;
+
+    left.n = 0;
+    for (size_t q = 0; q < count; q++) {
+        if (!w->any[q])
+            continue;
+        for (size_t p = 0; p < panels; p++) {
+            if (left.n + VB_PANEL > LEFTOVERS) {
+                *met += left.n;
+                if ((status = meet_leftovers(s, w, &left, to)) != VB_OK)
+                    return status;
+            }
+            for (uint32_t mask = w->masks[p * w->coded.count + q] & live[p]; mask; mask &= mask - 1) {
+                left.query[left.n] = (uint32_t)q;
+                left.row[left.n++] = id_of(c, p * VB_PANEL + lowest_bit(mask));
+            }
+        }
+    }
+    *met += left.n;
+    return meet_leftovers(s, w, &left, to);
+}
+
+/* Bits of the rows of a chunk that exist and may be found; returns how many there are. */
+static size_t live_rows(const vb_search *s, const chunk *c, size_t panels, uint32_t *live)
+{
+    const uint8_t *mask = s->plan == VB_PLAN_CODES ? s->where.mask : NULL; /* else it has made the chunk */
+    size_t count = 0;
+
+    for (size_t p = 0; p < panels; p++) {
+        const size_t rows = vb_min(c->n - p * VB_PANEL, VB_PANEL);
+        live[p] = 0;
+        for (size_t r = 0; r < rows; r++)
+            live[p] |= (uint32_t)(!mask || mask[c->first + p * VB_PANEL + r]) << r;
+        if (rows == VB_PANEL && !mask)
+            count += VB_PANEL;
+        else
+            for (size_t r = 0; r < rows; r++)
+                count += live[p] >> r & 1;
+    }
+    return count;
+}
+
+/* The next rows for the sieve, and their panels; 0 if there are none. */
+static size_t next_panels(const vb_search *s, workspace *w, const vb_encoding *encoding, size_t *at, size_t end,
+                          size_t most, chunk *c, const char **panels)
+{
+    const size_t bytes = vb_panel_bytes(s->d);
+    chunk some;
+
+    if (s->plan == VB_PLAN_CODES) {
+        c->n = vb_min(end - *at, most * VB_PANEL);
+        c->first = *at;
+        c->rows = (vb_view){s->corpus.base + (ptrdiff_t)c->first * s->corpus.stride, s->corpus.stride, NULL};
+        *panels = s->codes.panels + *at / VB_PANEL * bytes;
+        *at += c->n;
+        return c->n;
+    }
+    if (!next_chunk(s, at, end, most * VB_PANEL, c))
+        return 0;
+    for (size_t first = 0; first < c->n; first += VB_PANEL) {
+        some.rows = c->rows;
+        if (some.rows.ids)
+            some.rows.ids += first;
+        else
+            some.rows.base += (ptrdiff_t)first * some.rows.stride;
+        vb_encode_rows(encoding, &some.rows, vb_min(c->n - first, VB_PANEL), w->encode,
+                       (vb_panel *)(w->panels + first / VB_PANEL * bytes));
+    }
+    *panels = w->panels;
+    return c->n;
+}
+
+static void encode_queries(const vb_search *s, workspace *w, const vb_encoding *encoding, size_t count)
+{
+    const size_t group = w->coded.group, whole_group = group * steps_of(s) * 4;
+
+    w->coded.count = vb_divide_up(count, group) * group;
+    for (size_t q = 0; q < w->coded.count; q++) {
+        int8_t *codes = w->coded.codes + q / group * whole_group + q % group * 4;
+        vb_suspect *suspect = &w->suspects[q];
+        if (q < count) {
+            vb_suspect_init(suspect, encoding, &w->scorers[q], vb_kernels.sieve->limit, w->encode, codes, group * 4,
+                            &w->coded.bias[q]);
+            w->whole[q] = (float)(suspect->whole * (1.0 + 0x1p-22));
+            w->lost[q] = (float)(suspect->lost * (1.0 + 0x1p-22));
+        } else {
+            for (size_t step = 0; step < steps_of(s); step++)
+                memset(codes + step * group * 4, 0, 4);
+            w->coded.bias[q] = 0;
+            w->coded.a[q] = INFINITY;
+            w->coded.t[q] = w->coded.k[q] = 0.0f;
+        }
+    }
+}
+
+static vb_status scan_codes(vb_search *s, workspace *w, size_t count, size_t start, size_t end, vb_pulse *pulse,
+                            const vb_collector *to)
+{
+    const vb_encoding encoding = {s->metric, s->corpus.type, s->d,
+                                  s->plan == VB_PLAN_CODES ? s->codes.center : s->center};
+    const size_t most = most_panels(s), steps = steps_of(s), bytes = vb_panel_bytes(s->d), pause = 16;
+    size_t seen = 0, direct = 0, panels_max = 1;
+    uint32_t live[LONG_PANELS];
+    const char *panels;
+    chunk c;
+
+    encode_queries(s, w, &encoding, count);
+    /* Chunks grow from one panel: the bars are high until as many rows as are wanted have been met. */
+    for (size_t at = start; at < end && next_panels(s, w, &encoding, &at, end, panels_max, &c, &panels);) {
+        const size_t n = vb_divide_up(c.n, VB_PANEL), alive = live_rows(s, &c, n, live);
+        size_t left = 0;
+        vb_status status = VB_OK;
+
+        if (direct) {
+            direct--;
+            memset(w->masks, 0xff, n * w->coded.count * sizeof *w->masks);
+            memset(w->any, 0xff, count * sizeof *w->any);
+            status = meet_masked(s, w, count, &c, live, n, &left, to);
+        } else if (alive) {
+            raise_bars(w, &encoding, count, panels, n, to);
+            memset(w->any, 0, count * sizeof *w->any);
+            for (size_t p = 0; p < n; p++) {
+                uint32_t *masks = w->masks + p * w->coded.count;
+                if (!live[p]) {
+                    memset(masks, 0, w->coded.count * sizeof *masks);
+                    continue;
+                }
+                vb_kernels.sieve->call.sieve((const vb_panel *)(panels + p * bytes), steps, &w->coded, masks);
+                for (size_t q = 0; q < count; q++)
+                    w->any[q] |= masks[q] & live[p];
+            }
+            status = meet_masked(s, w, count, &c, live, n, &left, to);
+            /* More than this share left over costs more than the sieve saves; then it is tried
+             * again only now and then. Not at once: the bars come down in the first chunks. */
+            if (seen > 64 && left > alive * count / 4)
+                direct = pause;
+            vb_counter_add(&s->sifted, (int64_t)(alive * count));
+        }
+        if (status != VB_OK)
+            return status;
+        seen += n;
+        panels_max = vb_min(seen, most);
+        vb_counter_add(&s->met, (int64_t)(alive * count));
+        vb_counter_add(&s->rescored, (int64_t)left);
+        if (vb_pulse_beat(pulse, alive * count * s->d))
+            return VB_STOPPED;
+    }
+    return VB_OK;
+}
+
+vb_status vb_scan(vb_search *s, size_t index, void *scratch, vb_pulse *pulse, const vb_collector *to)
+{
+    const size_t first = index / s->splits * s->block, count = vb_min(s->block, s->queries.count - first);
+    const size_t start = index % s->splits * s->split, end = vb_min(start + s->split, s->span);
+    workspace w;
+
+    if (start >= end)
+        return VB_OK;
+    lay_out(s, scratch, &w);
+    for (size_t q = 0; q < count; q++) {
+        double *query = w.wide + q * pitch(s);
+        float *narrow = w.narrow + q * pitch(s);
+        vb_widen(s->queries.type, s->queries.base + (ptrdiff_t)(first + q) * s->queries.stride, s->d, query);
+        vb_scorer_init(&w.scorers[q], s->metric, s->corpus.type, s->d, query);
+        if (s->queries.type == VB_F32) {
+            for (size_t i = 0; i < s->d; i++)
+                narrow[i] = (float)query[i];
+            vb_scorer_screen(&w.scorers[q], narrow, s->corpus.base);
+        }
+    }
+    return (s->plan == VB_PLAN_ROWS ? scan_rows : scan_codes)(s, &w, count, start, end, pulse, to);
+}

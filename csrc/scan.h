@@ -1,0 +1,48 @@
+/* scan.h - every query of a tile against every corpus row of it: what top-k and threshold search share.
+ *
+ * A tile is a block of queries against a split of the corpus. One split is enough when there are
+ * many queries; a few queries get several splits, so that every thread finds work, and the splits'
+ * findings are merged at the end. Neither the blocks nor the splits can be seen in the results.
+ */
+#ifndef VB_SCAN_H
+#define VB_SCAN_H
+
+#include "codes.h"
+#include "job.h"
+
+typedef struct {
+    vb_job job;
+    vb_metric metric;
+    size_t d;
+    vb_rows queries, corpus;
+    vb_where where;
+    size_t span;                         /* corpus rows, or ids, to go through */
+    size_t block, blocks, split, splits; /* queries a block, span a split */
+    int negate;                          /* a similarity: search for the smallest negative */
+    vb_plan plan;
+    vb_codes codes; /* of the corpus; or panels NULL */
+    float *center;  /* for codes made on the way; or NULL */
+    vb_counter met, sifted, rescored;
+} vb_search;
+
+/* What a search does with each query number q of the block: tell the score that a row must reach
+ * (NaN: any), and take the row ids and scores that may have done so, ascending. */
+typedef struct {
+    double (*bar)(void *context, size_t q);
+    vb_status (*take)(void *context, size_t q, const int64_t *ids, const double *scores, size_t n);
+    void *context;
+} vb_collector;
+
+/* bytes_per_query: what a tile keeps for a query beside what the scan does. The job's scratch begins
+ * with vb_scan_bytes() of the scan's. */
+vb_status vb_search_init(vb_search *search, vb_metric metric, size_t d, const vb_rows *queries, const vb_rows *corpus,
+                         const vb_codes *codes, const vb_where *where, size_t bytes_per_query, int threads);
+void vb_search_end(vb_search *search);
+size_t vb_scan_bytes(const vb_search *search);
+
+vb_status vb_scan(vb_search *search, size_t index, void *scratch, vb_pulse *pulse, const vb_collector *to);
+
+/* The metric's value again, with zero positive. */
+VB_INLINE double vb_search_value(const vb_search *s, double score) { return s->negate ? 0.0 - score : score; }
+
+#endif

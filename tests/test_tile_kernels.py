@@ -1,0 +1,331 @@
+"""The kernels of many rows with many: tiles, sieves and encoders of the registry, against plain loops."""
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from conftest import REGISTRY, GuardedRow, kernels_of, needs_guard_pages, same_bits
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vecblade import _core
+
+DTYPES = {"f32": np.float32, "f64": np.float64}
+BLOCK = 64  # of a tile's sums
+PANEL = 32  # rows of a sieve
+LENGTHS = (*range(10), 31, 32, 33, 63, 64, 65, 127, 128, 129, 200)
+
+tile = kernels_of("tile")
+sieve = kernels_of("sieve")
+encode = kernels_of("encode")
+
+
+def gaussian(seed, *shape, dtype=np.float32):
+    return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
+
+
+# ---- tiles --------------------------------------------------------------------------------
+
+
+def rounded(exact, dtype):
+    """A fraction in the type, rounded once: float64 rounded to odd is no midpoint of two float32."""
+    near = float(exact)
+    if dtype == np.float32 and Fraction(near) != exact:
+        other = math.nextafter(near, math.inf if exact > near else -math.inf)
+        near = next(x for x in (near, other) if np.float64(x).view(np.int64) & 1)
+    return dtype(near)
+
+
+def chained(rows, columns):
+    """The sums of a tile: a chain of fused multiply-adds for every 64 elements, and a sum of these."""
+    dtype = rows.dtype.type
+    total = None
+    for start in range(0, max(rows.shape[1], 1), BLOCK):
+        block = np.zeros((len(rows), len(columns)), dtype)
+        for k in range(start, min(start + BLOCK, rows.shape[1])):
+            for i, a in enumerate(rows[:, k]):
+                for j, b in enumerate(columns[:, k]):
+                    exact = Fraction(float(a)) * Fraction(float(b)) + Fraction(float(block[i, j]))
+                    block[i, j] = rounded(exact, dtype)
+        total = block if total is None else total + block
+    return total
+
+
+def run(tile, rows, columns, epilogue="raw", low=0.0, high=np.inf, row=None, column=None):
+    number, record = tile
+    dtype = rows.dtype
+    r, c = record["shape"]
+    row = np.ones(r, dtype) if row is None else row
+    column = np.ones(c, dtype) if column is None else column
+    return _core.run_tile(number, rows, np.ascontiguousarray(columns.T), epilogue, low, high, row, column)
+
+
+def operands(tile, d, seed=0):
+    r, c = tile[1]["shape"]
+    dtype = DTYPES[tile[1]["type"]]
+    return gaussian(seed, r, d, dtype=dtype), gaussian(seed + 1, c, d, dtype=dtype)
+
+
+def test_a_tile_sums_in_its_order(tile):
+    for d in (0, 1, 2, 3, 8, 65, 130):
+        rows, columns = operands(tile, d, seed=d)
+        values, unsure = run(tile, rows, columns)
+        assert unsure == [0] * len(rows)
+        # All rows with some columns, of every vector: exact arithmetic is slow.
+        some = np.r_[0 : len(columns) : 5, len(columns) - 1]
+        assert same_bits(values[:, some], chained(rows, columns[some]))
+
+
+def test_tiles_of_all_levels_agree(tile):
+    """At every length, with the scalar kernel of the same type, element by element."""
+    scalar = next(
+        (i, r)
+        for i, r in enumerate(REGISTRY)
+        if r["form"] == "tile" and r["isa"] == "scalar" and r["type"] == tile[1]["type"]
+    )
+    (r, c), (height, width) = tile[1]["shape"], scalar[1]["shape"]
+    for d in LENGTHS:
+        rows, columns = operands(tile, d, seed=d)
+        values, _ = run(tile, rows, columns)
+        for i in range(0, r, height):
+            for j in range(0, c, width):
+                at, to = min(i, r - height), min(j, c - width)
+                part, _ = run(scalar, rows[at : at + height], columns[to : to + width])
+                assert same_bits(part, values[at : at + height, to : to + width])
+
+
+@pytest.mark.parametrize("epilogue", _core.EPILOGUES)
+def test_epilogues(tile, epilogue):
+    rows, columns = operands(tile, 20)
+    dtype = rows.dtype.type
+    rows[0], columns[1], columns[3] = columns[2], -rows[1], rows[1] * dtype(0.999)
+    s, _ = run(tile, rows, columns)
+    row, column = (np.einsum("ij,ij->i", x, x).astype(dtype) for x in (rows, columns))
+    if epilogue in ("similarity", "angular"):
+        row, column = 1 / np.sqrt(row), 1 / np.sqrt(column)
+    column[0] = np.nan
+    low, high = 0.25, 0.75 if epilogue != "raw" else 3.0
+    found, unsure = run(tile, rows, columns, epilogue, low, high, row, column)
+
+    both = row[:, None] + column if epilogue in ("squared", "root") else row[:, None] * column
+    if epilogue == "raw":
+        expected, sure = s, np.abs(s) <= dtype(high)
+    elif epilogue in ("squared", "root"):
+        expected = both - (s + s)
+        sure = dtype(low) * both <= expected
+        with np.errstate(invalid="ignore"):
+            expected = np.sqrt(expected) if epilogue == "root" else expected
+    else:
+        expected = np.maximum(dtype(-1), s * both)
+        sure = expected <= dtype(high)
+        expected = 1 - expected if epilogue == "angular" else expected
+    assert same_bits(found, expected)
+    assert [[not bits >> j & 1 for j in range(len(columns))] for bits in unsure] == sure.tolist()
+    assert 0 < sure.sum() < sure.size
+
+
+def test_a_tile_is_not_sure_of_nan(tile):
+    rows, columns = operands(tile, 9)
+    rows[1, 3], columns[2, 8] = np.nan, np.inf
+    for epilogue in _core.EPILOGUES:
+        _, unsure = run(tile, rows, columns, epilogue, 0.1, np.finfo(rows.dtype).max)
+        assert unsure[1] == 2 ** len(columns) - 1
+        assert epilogue != "raw" or all(bits >> 2 & 1 for bits in unsure)
+    # Of infinite sums the epilogues know by the row's own number.
+    unknown = np.full(len(columns), np.nan, rows.dtype)
+    for epilogue in _core.EPILOGUES[1:]:
+        _, unsure = run(tile, rows, columns, epilogue, 0.1, np.finfo(rows.dtype).max, None, unknown)
+        assert set(unsure) == {2 ** len(columns) - 1}
+
+
+@needs_guard_pages
+@pytest.mark.parametrize("at_end", [True, False], ids=["end", "start"])
+def test_a_tile_reads_nothing_beyond(tile, at_end):
+    number, record = tile
+    (r, c), dtype = record["shape"], DTYPES[record["type"]]
+    for d in (1, 2, 3, 64, 65, 67):
+        rows, columns = operands(tile, d, seed=d)
+        guarded = [GuardedRow(x.ravel(), at_end) for x in (rows, columns.T)]
+        numbers = [GuardedRow(np.ones(n, dtype), at_end).row for n in (r, c)]
+        found, _ = _core.run_tile(
+            number, guarded[0].row.reshape(r, d), guarded[1].row.reshape(d, c), "root", 0.1, 0.9, *numbers
+        )
+        assert same_bits(found, run(tile, rows, columns, "root", 0.1, 0.9)[0])
+
+
+def test_a_tile_of_strided_rows(tile):
+    rows, columns = operands(tile, 33)
+    wide = np.zeros((2 * len(rows), 40), rows.dtype)
+    wide[::2, 3:36] = rows
+    assert same_bits(run(tile, wide[::2, 3:36], columns)[0], run(tile, rows, columns)[0])
+
+
+# ---- sieves -------------------------------------------------------------------------------
+
+
+def panel_of(codes, unit, extent):
+    """vb_panel: codes of 32 rows, less 128, and their two numbers."""
+    d = codes.shape[1]
+    padded = np.full((PANEL, -(-d // 4) * 4), 128, np.uint8)
+    padded[:, :d] = codes + 128
+    head = np.zeros(80, np.float32)
+    head[:32], head[32:64] = unit, extent
+    body = padded.reshape(PANEL, -1, 4).transpose(1, 0, 2)
+    return np.concatenate([head.view(np.uint8), body.ravel()])
+
+
+def query_codes(codes, group):
+    """vb_coded.codes: groups of queries, four codes of each in turn."""
+    count, d = codes.shape
+    padded = np.zeros((count, -(-d // 4) * 4), np.int8)
+    padded[:, :d] = codes
+    return np.ascontiguousarray(padded.reshape(count // group, group, -1, 4).transpose(0, 2, 1, 3))
+
+
+def sift(sieve, rows, unit, extent, queries, a, t, k, group):
+    number, _ = sieve
+    d = rows.shape[1]
+    bias = 128 * queries.sum(axis=1, dtype=np.int32)
+    masks = _core.run_sieve(
+        number, d, panel_of(rows, unit, extent), group, query_codes(queries, group), bias, a, t, k
+    )
+    return np.array([[mask >> r & 1 for r in range(PANEL)] for mask in masks], bool)
+
+
+def groups_of(sieve):
+    most = sieve[1]["shape"][0]
+    return sorted({1, most} | ({4} if most > 4 else set()))
+
+
+@pytest.mark.parametrize("extreme", [False, True], ids=["random", "extreme"])
+def test_a_sieve_keeps_its_promise(sieve, extreme):
+    """A dot product of codes at, just over and just under what a row has to reach."""
+    limit = sieve[1]["limit"]
+    for d in (*range(1, 20), 63, 64, 65, 128, 515, 4096):
+        for group in groups_of(sieve):
+            random = np.random.default_rng(d)
+            rows = random.integers(-128, 128, (PANEL, d))
+            queries = random.integers(-limit, limit + 1, (2 * group, d))
+            if extreme:
+                rows = np.where(random.random((PANEL, 1)) < 0.5, -128, 127) * np.ones((1, d), int)
+                queries = np.where(random.random((2 * group, 1)) < 0.5, -limit, limit) * np.ones((1, d), int)
+            products = (queries @ rows.T).astype(np.float32)
+            unit = np.ones(PANEL, np.float32)
+            unit[3] = np.nan
+            extent = random.integers(1, 9, PANEL).astype(np.float32)
+            t = random.integers(-3, 4, 2 * group).astype(np.float32)
+            k = random.integers(0, 5, 2 * group).astype(np.float32)
+            if extreme:
+                t, k = 0 * t, 0 * k  # the products leave float32 no digits for these
+            for nudge in (-1, 0, 1):
+                # Reached, by whole numbers that float32 holds, in row 7; in others by more or less.
+                step = np.maximum(1, np.spacing(np.abs(products[:, 7])))
+                a = products[:, 7] - (t * extent[7] - k) + nudge * step
+                passed = sift(sieve, rows, unit, extent, queries, a, t, k, group)
+                expected = ~(products < a[:, None] * unit + (t[:, None] * extent - k[:, None]))
+                assert (passed == expected).all()
+                assert passed[:, 3].all(), "a row without codes is never ruled out"
+                assert passed[:, 7].all() == (nudge <= 0)
+
+
+def test_a_sieve_rules_out_what_infinity_says(sieve):
+    rows, queries = np.ones((PANEL, 8), int), np.ones((sieve[1]["shape"][0], 8), int)
+    n = len(queries)
+    zero, one = np.zeros(n, np.float32), np.ones(PANEL, np.float32)
+    never, always = (np.full(n, x, np.float32) for x in (np.inf, np.nan))
+    assert not sift(sieve, rows, one, 0 * one, queries, never, zero, zero, n).any()
+    assert sift(sieve, rows, one, 0 * one, queries, always, zero, zero, n).all()
+    # A zero row under a cosine: infinitely far if a positive cosine is wanted, else not known.
+    far = np.full(PANEL, np.inf, np.float32)
+    assert not sift(sieve, rows, one, far, queries, zero, zero + 1, zero, n).any()
+    assert sift(sieve, rows, one, far, queries, zero, zero - 1, zero, n).all()
+    assert sift(sieve, rows, one, far, queries, zero, zero, zero, n).all()
+
+
+def test_run_functions_refuse_what_does_not_fit():
+    tile, sieve, encode = (
+        next((i, r) for i, r in enumerate(REGISTRY) if r["form"] == form and r["isa"] == "scalar")
+        for form in ("tile", "sieve", "encode")
+    )
+    with pytest.raises(ValueError, match="whole groups"):
+        _core.run_sieve(sieve[0], 8, None, 2, None, np.zeros(3), None, None, None)
+    with pytest.raises(ValueError, match="is no tile"):
+        run((sieve[0], tile[1]), *operands(tile, 3))
+    with pytest.raises(ValueError, match="as many rows"):
+        run(tile, *(x[:-1] for x in operands(tile, 3)))
+    with pytest.raises(ValueError, match="of shape"):
+        _core.run_encode(encode[0], np.zeros(3, np.float32), np.zeros(3, np.float32))
+
+
+# ---- encoders -----------------------------------------------------------------------------
+
+
+def check_encoding(encode, x, center):
+    d = len(x)
+    padded = np.zeros(-(-d // 32) * 32, np.float32)
+    padded[:d] = center
+    codes, found = _core.run_encode(encode[0], x, padded)
+    y = x - center
+    most = np.abs(y).max(initial=0)
+    unit = np.float32(127) / most if most > 0 else np.float32(1)
+    scaled = y * unit
+    expected = np.rint(scaled)
+    assert found["most"] == most
+    assert found["unit"] == unit
+    assert (codes[:d] == (expected + 128).astype(np.uint8)).all()
+    assert (codes[d:] == 128).all()
+    wide, exact = y.astype(np.float64), expected.astype(np.float64)
+    relative = (d / 2 + 16) * 2.0**-23
+    for name, wanted in (
+        ("square", np.sum(wide * wide)),
+        ("norm", np.sum(x.astype(np.float64) ** 2)),
+        ("reach", np.sum(exact * exact)),
+    ):
+        assert found[name] == pytest.approx(wanted, rel=relative), name
+    # What is lost may have been rounded once more, as a part of the codes.
+    lost, reach = np.sqrt(np.sum((wide * float(unit) - exact) ** 2)), np.sqrt(found["reach"])
+    assert np.sqrt(found["loss"]) == pytest.approx(lost, rel=relative, abs=2.0**-23 * reach)
+
+
+def test_encoding_at_every_length(encode):
+    for d in (*range(1, 70), 95, 96, 97, 127, 128, 129, 255, 256, 257, 768):
+        check_encoding(encode, gaussian(d, d), gaussian(d + 1, d))
+        check_encoding(encode, gaussian(d, d), np.zeros(d, np.float32))
+
+
+def test_encoding_of_rows_that_have_little(encode):
+    d = 40
+    center = np.zeros(d, np.float32)
+    check_encoding(encode, np.zeros(d, np.float32), center)
+    check_encoding(encode, np.full(d, -3.5, np.float32), center)
+    one = np.zeros(d, np.float32)
+    one[37] = -1e6
+    check_encoding(encode, one, center)
+    check_encoding(encode, (np.arange(d) - 20).astype(np.float32) * np.float32(1e9), center)
+
+
+@given(data=st.data())
+def test_encoding_of_any_ordinary_values(encode, data):
+    number = st.floats(2.0**-20, 2.0**20, width=32)
+    d = data.draw(st.integers(1, 70))
+    x, center = (np.array(data.draw(st.lists(number, min_size=d, max_size=d)), np.float32) for _ in range(2))
+    check_encoding(encode, x, center)
+
+
+def test_encoding_tells_of_nan_and_infinity(encode):
+    """What the driver looks at to see that a row has no codes."""
+    for place in (0, 5, 31, 32, 39):
+        for special in (np.nan, np.inf, -np.inf):
+            x = gaussian(place, 40)
+            x[place] = special
+            _, found = _core.run_encode(encode[0], x, np.zeros(64, np.float32))
+            assert not found["square"] <= np.finfo(np.float32).max
+
+
+@needs_guard_pages
+@pytest.mark.parametrize("at_end", [True, False], ids=["end", "start"])
+def test_encoding_reads_nothing_beyond_a_row(encode, at_end):
+    for d in (*range(1, 70), 127, 128, 129):
+        x = gaussian(d, d)
+        check_encoding(encode, GuardedRow(x, at_end).row, np.zeros(d, np.float32))
