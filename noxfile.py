@@ -1,4 +1,4 @@
-"""Sessions for development: ``nox -s tests``, ``isa``, ``sanitize``, ``arm``, ``lint``, ``bench``."""
+"""Sessions for development: ``nox -s tests``, ``isa``, ``sanitize``, ``mutate``, ``arm``, ``lint``, ``bench``."""
 
 import shutil
 import subprocess
@@ -57,6 +57,13 @@ def sanitize(session):
             "PYTHONMALLOC": "malloc",
         },
     )
+
+
+@nox.session
+def mutate(session):
+    """The suite must fail when the bound of a search is weakened by a few percent."""
+    session.install("setuptools>=77", "cython>=3.1", "numpy>=2", "pytest", "hypothesis", "ml_dtypes")
+    session.run("python", "tests/mutate.py", *session.posargs)
 
 
 @nox.session

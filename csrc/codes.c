@@ -187,7 +187,10 @@ enum { TILE_PANELS = 256 };
 
 size_t vb_codes_bytes(size_t count, size_t d) { return vb_divide_up(count, VB_PANEL) * vb_panel_bytes(d); }
 size_t vb_codes_center_bytes(size_t d) { return vb_center_size(d) * sizeof(float); }
-size_t vb_codes_most_dims(void) { return VB_MOST_CODED; }
+
+/* In rows of a few numbers the code's overhead is all there is; in longer ones sums of products might
+ * overflow int32. */
+int vb_codes_suit(size_t d) { return d >= 8 && d < 1 << 15; }
 
 static vb_status encode_tile(vb_job *job, size_t index, void *scratch, vb_pulse *pulse)
 {

@@ -8,9 +8,6 @@
 
 #include "metrics.h"
 
-/* Rows of more elements have no codes: sums of products might overflow int32. */
-#define VB_MOST_CODED 32767
-
 /* How the rows of one corpus are encoded. */
 typedef struct {
     vb_metric metric;

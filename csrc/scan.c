@@ -28,6 +28,14 @@ static unsigned lowest_bit(uint32_t mask)
 static unsigned lowest_bit(uint32_t mask) { return (unsigned)__builtin_ctz(mask); }
 #endif
 
+/* In pairs, in fours, in bytes, and their sum. */
+static unsigned count_bits(uint32_t x)
+{
+    x -= x >> 1 & 0x55555555u;
+    x = (x & 0x33333333u) + (x >> 2 & 0x33333333u);
+    return ((x + (x >> 4)) & 0x0f0f0f0fu) * 0x01010101u >> 24;
+}
+
 /* The most rows of a chunk: with codes made on the way, and made beforehand for a few queries (when a
  * chunk is soon done, and what surrounds it should not show). */
 enum { SIFT_PANELS = VB_CHUNK / VB_PANEL, LONG_PANELS = 64, FEW_QUERIES = 16 };
@@ -35,14 +43,14 @@ enum { SIFT_PANELS = VB_CHUNK / VB_PANEL, LONG_PANELS = 64, FEW_QUERIES = 16 };
 /* ---- how to go about it ------------------------------------------------------------ */
 
 /* Measured on Zen 4. A row costs 40 ns to encode (128 numbers) and each query 0.7 ns from then on, without
- * codes 9 ns. In rows of a few numbers the code's overhead is all there is. */
-static vb_plan choose(size_t d, size_t queries, size_t span, const vb_codes *codes, const vb_where *where)
+ * codes 9 ns; so where ids leave one row in sixteen, a look at all codes is about as long. */
+static vb_plan choose(size_t d, size_t queries, size_t rows, const vb_codes *codes, const vb_where *where)
 {
-    const size_t enough_queries = 8, enough_rows = 1024, enough_numbers = 8;
+    const size_t enough_queries = 8, enough_rows = 1024, enough_share = 16;
 
-    if (d > VB_MOST_CODED || d < enough_numbers || span < enough_rows)
+    if (!vb_codes_suit(d) || where->eligible < enough_rows)
         return VB_PLAN_ROWS;
-    if (codes && !where->ids)
+    if (codes && where->eligible >= rows / enough_share)
         return VB_PLAN_CODES;
     return queries >= enough_queries ? VB_PLAN_SIEVE : VB_PLAN_ROWS;
 }
@@ -152,9 +160,9 @@ vb_status vb_search_init(vb_search *s, vb_metric metric, size_t d, const vb_rows
     s->where = *where;
     if (codes)
         s->codes = *codes;
-    s->span = where->ids ? where->eligible : corpus->count;
+    s->plan = choose(d, queries->count, corpus->count, codes, where);
+    s->span = where->ids && s->plan != VB_PLAN_CODES ? where->eligible : corpus->count;
     s->negate = vb_metric_is_similarity(metric);
-    s->plan = choose(d, queries->count, s->span, codes, where);
     /* Against rows, queries should stay in L2 beside a chunk. Against codes a block is the larger the
      * better, for each encodes the corpus once more, and a query is an eighth of the bytes. */
     budget = s->plan == VB_PLAN_ROWS ? 512 << 10 : 10 << 20;
@@ -328,23 +336,45 @@ static vb_status meet_masked(const vb_search *s, const workspace *w, size_t coun
     return meet_leftovers(s, w, &left, to);
 }
 
+/* The first of the ids that is not below `row`. */
+static size_t first_id(const vb_where *where, int64_t row)
+{
+    size_t low = 0, high = where->eligible;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        if (where->ids[middle] < row)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 /* Bits of the rows of a chunk that exist and may be found; returns how many there are. */
 static size_t live_rows(const vb_search *s, const chunk *c, size_t panels, uint32_t *live)
 {
-    const uint8_t *mask = s->plan == VB_PLAN_CODES ? s->where.mask : NULL; /* else it has made the chunk */
+    const int prepared = s->plan == VB_PLAN_CODES; /* else the chunk was made of rows that may be found */
+    const uint8_t *mask = prepared ? s->where.mask : NULL;
     size_t count = 0;
 
     for (size_t p = 0; p < panels; p++) {
         const size_t rows = vb_min(c->n - p * VB_PANEL, VB_PANEL);
-        live[p] = 0;
-        for (size_t r = 0; r < rows; r++)
-            live[p] |= (uint32_t)(!mask || mask[c->first + p * VB_PANEL + r]) << r;
-        if (rows == VB_PANEL && !mask)
-            count += VB_PANEL;
-        else
-            for (size_t r = 0; r < rows; r++)
-                count += live[p] >> r & 1;
+        live[p] = rows < VB_PANEL ? ((uint32_t)1 << rows) - 1 : UINT32_MAX;
+        for (size_t r = 0; mask && r < rows; r++)
+            if (!mask[c->first + p * VB_PANEL + r])
+                live[p] &= ~((uint32_t)1 << r);
     }
+    if (prepared && s->where.ids) {
+        memset(live, 0, panels * sizeof *live);
+        for (size_t i = first_id(&s->where, (int64_t)c->first); i < s->where.eligible; i++) {
+            const size_t r = (size_t)s->where.ids[i] - c->first;
+            if (r >= c->n)
+                break;
+            live[r / VB_PANEL] |= (uint32_t)1 << r % VB_PANEL;
+        }
+    }
+    for (size_t p = 0; p < panels; p++)
+        count += count_bits(live[p]);
     return count;
 }
 

@@ -155,8 +155,8 @@ typedef struct {
 
 size_t vb_codes_bytes(size_t count, size_t d);
 size_t vb_codes_center_bytes(size_t d);
-/* The longest rows that have codes. */
-size_t vb_codes_most_dims(void);
+/* Whether rows of d numbers are worth codes, and can have them. */
+int vb_codes_suit(size_t d);
 /* Encode the rows from the panel of row `first` on. If first is 0, the center is found, else it is
  * read. NULL if memory is short. */
 vb_job *vb_codes_new(vb_metric metric, size_t d, const vb_rows *rows, size_t first, char *panels, float *center);

@@ -5,8 +5,8 @@ Row functions (``_core.pyx``, ``_measure.py``)
     `dot`, `sqeuclidean`, `euclidean`, `cosine`, `cosine_similarity`, `normalize`
 All pairs (``_measure.py``)
     `pairwise`
-Search (``_search.py``)
-    `topk`, `within`
+Search (``_search.py``, ``_index.py``)
+    `topk`, `within`, `FlatIndex`, `explain`
 This machine (``_info.py``, ``_threads.py``)
     `cpu_info`, `set_num_threads`, `get_num_threads`
 
@@ -15,14 +15,17 @@ What comes in is turned into arrays by ``_arrays.py``, work is shared by ``_thre
 """
 
 from ._core import cosine, cosine_similarity, dot, euclidean, sqeuclidean
+from ._index import FlatIndex, explain
 from ._info import cpu_info
 from ._measure import normalize, pairwise
-from ._search import TopK, Within, topk, within
+from ._search import Explanation, TopK, Within, topk, within
 from ._threads import get_num_threads, set_num_threads
 
 __version__: str
 
 __all__ = [
+    "Explanation",
+    "FlatIndex",
     "TopK",
     "Within",
     "cosine",
@@ -30,6 +33,7 @@ __all__ = [
     "cpu_info",
     "dot",
     "euclidean",
+    "explain",
     "get_num_threads",
     "normalize",
     "pairwise",

@@ -73,7 +73,7 @@ cdef extern from "vecblade.h":
     vb_job *vb_normalize_new(size_t, const vb_rows *, char *, ptrdiff_t)
     size_t vb_codes_bytes(size_t, size_t)
     size_t vb_codes_center_bytes(size_t)
-    size_t vb_codes_most_dims()
+    bint vb_codes_suit(size_t)
     vb_job *vb_codes_new(vb_metric, size_t, const vb_rows *, size_t, char *, float *)
     vb_job *vb_topk_new(vb_metric, size_t, const vb_rows *, const vb_rows *, const vb_codes *, const vb_where *,
                         size_t, int, int64_t *, double *)
@@ -301,7 +301,7 @@ def run_sieve(size_t number, size_t d, panel, size_t group, codes, bias, a, t, k
     cdef const vb_record *record = runnable_form(number, VB_FORM_SIEVE)
     cdef vb_coded coded
     count, steps = len(bias), (d + 3) // 4
-    if group not in ({1, record.rows} | ({4} if record.rows > 4 else set())) or count % group or d > vb_codes_most_dims():
+    if group not in ({1, record.rows} | ({4} if record.rows > 4 else set())) or count % group or d >= 1 << 15:
         raise ValueError(f"a sieve takes whole groups of 1, 4 or {record.rows} queries")
     coded.count, coded.group = count, group
     coded.codes = <int8_t *>data_of(codes, np.int8, (count // group, steps, group, 4))
@@ -733,11 +733,10 @@ def normalize(rows, out):
     )
 
 
-MOST_CODED = vb_codes_most_dims()
-
-
 def codes_bytes(size_t rows, size_t d):
-    """Bytes of the codes of so many rows, and of their center."""
+    """Bytes of the codes of so many rows, and of their center; none if rows of d numbers get no codes."""
+    if not vb_codes_suit(d):
+        return 0, 0
     return vb_codes_bytes(rows, d), vb_codes_center_bytes(d)
 
 
@@ -755,7 +754,7 @@ def encode(int metric, rows, size_t first, panels, center):
     cdef size_t d = rows.shape[1]
     cdef char *codes = aligned_bytes(panels, vb_codes_bytes(len(rows), d))
     cdef char *middle = aligned_bytes(center, vb_codes_center_bytes(d))
-    if d > MOST_CODED or first > <size_t>len(rows) or not (panels.flags.writeable and center.flags.writeable):
+    if not vb_codes_suit(d) or first > <size_t>len(rows) or not (panels.flags.writeable and center.flags.writeable):
         raise ValueError("the core has no codes for such rows")
     return new_job(vb_codes_new(<vb_metric>metric, d, &matrix, first, codes, <float *>middle), (rows, panels, center))
 
@@ -789,6 +788,8 @@ cdef const vb_codes *codes_of(vb_codes *place, corpus, codes) except? NULL:
     """The codes of the corpus as (panels, center), if there are any."""
     if codes is None:
         return NULL
+    if not vb_codes_suit(corpus.shape[1]):
+        raise ValueError("the core has no codes for such rows")
     place.panels = aligned_bytes(codes[0], vb_codes_bytes(len(corpus), corpus.shape[1]))
     place.center = <const float *>aligned_bytes(codes[1], vb_codes_center_bytes(corpus.shape[1]))
     return place

@@ -1,4 +1,9 @@
-"""Exact search: the k best rows, or all rows within a threshold."""
+"""
+Exact search: the k best rows, or all rows within a threshold.
+
+`Corpus` is what is searched (here an array as it comes, in `_index.py` rows with codes made before), and
+`find_topk` and `find_within` are the searches, after all checks.
+"""
 
 from __future__ import annotations
 
@@ -36,6 +41,37 @@ class Within(NamedTuple):
     values: np.ndarray
 
 
+class Explanation(NamedTuple):
+    """
+    How a search went about its work.
+
+    Attributes
+    ----------
+    plan : str
+        ``"rows"``: every query met every row. ``"sieve"``: int8 codes of the rows were made on the way,
+        and ruled most pairs out. ``"codes"``: the same with the codes of a `FlatIndex`.
+    pairs : int
+        Pairs of a query and a row that the search was about.
+    sifted : int
+        Of these, how many were compared by codes,
+    rescored : int
+        and how many were measured by their elements: what the codes did not rule out, and the rest.
+    """
+
+    plan: str
+    pairs: int
+    sifted: int
+    rescored: int
+
+    def and_then(self, job: Any) -> Explanation:
+        """With what a completed search job did."""
+        plan, *counts = job.told()
+        return Explanation(plan, *(a + b for a, b in zip(self[1:], counts, strict=True)))
+
+
+NOTHING = Explanation("rows", 0, 0, 0)
+
+
 @dataclass(frozen=True)
 class Eligible:
     """Which corpus rows may be found: by mask, by ascending distinct ids, or all (both None)."""
@@ -53,6 +89,22 @@ class Eligible:
             first, last = np.searchsorted(self.ids, [start, stop])
             return Eligible(None, np.ascontiguousarray(self.ids[first:last] - start), int(last - first))
         return Eligible(None, None, stop - start)
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Rows to search, and their codes (panels, center) if there are any."""
+
+    rows: np.ndarray
+    codes: tuple[np.ndarray, np.ndarray] | None = None
+
+    def pieces(self, eligible: Eligible) -> Iterator[tuple[int, np.ndarray, Eligible]]:
+        """As the core can read it, with what is eligible in each piece: in one, if there are codes."""
+        for start, some in _arrays.blocks(self.rows):
+            whole = len(some) == len(self.rows)
+            part = eligible if whole else eligible.part(start, start + len(some))
+            if part.count:
+                yield start, some, part
 
 
 def eligible_rows(where: Any, rows: int) -> Eligible:
@@ -168,23 +220,33 @@ def topk(
     >>> vb.topk([2.0, 0.1], corpus, k=2, metric="cosine").indices
     array([1, 2])
     """
-    number = metric_number(metric)
+    metric_number(metric)
     q, x, single = check_pair(queries, corpus)
     k = check_k(k)
     threads = _threads.resolve(threads)
-    eligible = eligible_rows(where, len(x))
-    dtype = _arrays.result_dtype(q, x)
+    found, _ = find_topk(q, Corpus(x), k, metric, eligible_rows(where, len(x)), threads, progress)
+    return TopK(found.indices[0], found.values[0]) if single else found
+
+
+def find_topk(
+    q: np.ndarray,
+    corpus: Corpus,
+    k: int,
+    metric: str,
+    eligible: Eligible,
+    threads: int,
+    progress: Callable[[float, float], object] | None,
+) -> tuple[TopK, Explanation]:
     k = min(k, eligible.count)
     indices, values = np.empty((len(q), k), np.int64), np.empty((len(q), k), np.float64)
+    told = NOTHING
     if k:
         for start, some in _arrays.blocks(q):
-            stop = start + len(some)
-            _topk_into(
-                number, metric in _core.SIMILARITIES, some, x, eligible, threads, progress,
-                indices[start:stop], values[start:stop],
-            )  # fmt: skip
-    rounded = _rounded(values, dtype)
-    return TopK(indices[0], rounded[0]) if single else TopK(indices, rounded)
+            part = slice(start, start + len(some))
+            told = _topk_into(
+                some, corpus, metric, eligible, threads, progress, indices[part], values[part], told
+            )
+    return TopK(indices, _rounded(values, _arrays.result_dtype(q, corpus.rows))), told
 
 
 def _rounded(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
@@ -192,45 +254,43 @@ def _rounded(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
     return _core.narrowed(values) if dtype == np.float32 else values
 
 
-def _pieces(x: np.ndarray, eligible: Eligible) -> Iterator[tuple[int, np.ndarray, Eligible]]:
-    """The corpus as the core can read it, with what is eligible in each piece."""
-    for start, some in _arrays.blocks(x):
-        part = eligible if len(some) == len(x) else eligible.part(start, start + len(some))
-        if part.count:
-            yield start, some, part
-
-
 def _topk_into(
-    metric: int,
-    similarity: bool,
     q: np.ndarray,
-    x: np.ndarray,
+    corpus: Corpus,
+    metric: str,
     eligible: Eligible,
     threads: int,
     progress: Callable[[float, float], object] | None,
     indices: np.ndarray,
     values: np.ndarray,
-) -> None:
+    told: Explanation,
+) -> Explanation:
     """Search the pieces of the corpus one by one, keeping the best so far."""
     k, filled = indices.shape[1], 0
-    for start, some, part in _pieces(x, eligible):
+    for start, some, part in corpus.pieces(eligible):
         n = min(k, part.count)
         if n == k and part.count == eligible.count:
             found, scores = indices, values
         else:
             found, scores = np.empty((len(q), n), np.int64), np.empty((len(q), n), np.float64)
-        job = _core.topk(metric, q, some, None, part.mask, part.ids, part.count, n, threads, found, scores)
+        job = _core.topk(
+            *(_core.METRICS[metric], q, some, corpus.codes, part.mask, part.ids, part.count),
+            *(n, threads, found, scores),
+        )
         _threads.run(job, threads, progress)
+        told = told.and_then(job)
         if found is indices:
             indices += start
-            return
+            break
         # Earlier rows first, so that a stable sort ranks ties by row; NaN sorts last.
         both = np.concatenate([values[:, :filled], scores], axis=1)
         rows = np.concatenate([indices[:, :filled], found + start], axis=1)
         filled = min(k, both.shape[1])
-        order = np.argsort(-both if similarity else both, axis=1, kind="stable")[:, :filled]
+        keys = -both if metric in _core.SIMILARITIES else both
+        order = np.argsort(keys, axis=1, kind="stable")[:, :filled]
         values[:, :filled] = np.take_along_axis(both, order, axis=1)
         indices[:, :filled] = np.take_along_axis(rows, order, axis=1)
+    return told
 
 
 def within(
@@ -278,21 +338,35 @@ def within(
     >>> vb.within([0.0, 0.0], [[3.0, 4.0], [6.0, 8.0], [1.0, 0.0]], threshold=5.0).indices
     array([0, 2])
     """
-    number = metric_number(metric)
+    metric_number(metric)
     q, x, _ = check_pair(queries, corpus)
     threshold = check_threshold(threshold, metric)
     threads = _threads.resolve(threads)
-    eligible = eligible_rows(where, len(x))
-    parts = []
+    found, _ = find_within(q, Corpus(x), threshold, metric, eligible_rows(where, len(x)), threads, progress)
+    return found
+
+
+def find_within(
+    q: np.ndarray,
+    corpus: Corpus,
+    threshold: float,
+    metric: str,
+    eligible: Eligible,
+    threads: int,
+    progress: Callable[[float, float], object] | None,
+) -> tuple[Within, Explanation]:
+    parts, told = [], NOTHING
     for first, some in _arrays.blocks(q):
-        for start, others, part in _pieces(x, eligible):
+        for start, others, part in corpus.pieces(eligible):
             job = _core.within(
-                number, some, others, None, part.mask, part.ids, part.count, threshold, threads
+                *(_core.METRICS[metric], some, others, corpus.codes, part.mask, part.ids, part.count),
+                *(threshold, threads),
             )
             _threads.run(job, threads, progress)
+            told = told.and_then(job)
             parts.append((first, start, *job.found()))
     offsets, indices, values = _joined(parts, len(q)) if len(parts) != 1 else parts[0][2:]
-    return Within(offsets, indices, _rounded(values, _arrays.result_dtype(q, x)))
+    return Within(offsets, indices, _rounded(values, _arrays.result_dtype(q, corpus.rows))), told
 
 
 def _joined(parts: list[tuple[int, int, np.ndarray, np.ndarray, np.ndarray]], queries: int) -> Any:

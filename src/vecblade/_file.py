@@ -1,0 +1,143 @@
+"""
+The file of a `FlatIndex`: a header of one page, then rows, panels and center, each on a multiple of 64.
+
+All numbers are little-endian. The header, whose unused rest is zeros::
+
+    0    8s   magic         24   Q   rows            72   Q   bytes of the file
+    8    I    version       32   Q   d               80   I   checksum of what follows the header
+    12   4s   type          40   Q   place of rows   4092 I   checksum of the header before it
+    16   8s   (zeros)       48   Q   of panels
+                            56   Q   of the center   88   32s metric
+                            64   Q   (zeros)
+
+Checksums are CRC-32.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import sys
+import zlib
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from . import _core
+
+MAGIC = b"vecblade"
+VERSION = 1
+HEADER_BYTES = 4096
+HEADER = struct.Struct("<8sI4s8xQQQQQ8xQI4x32s")
+CHECKSUM = struct.Struct("<I")
+ALIGNMENT = 64
+TYPES = {b"f32": np.float32, b"f64": np.float64}
+PIECE = 16 << 20
+
+
+def save(
+    path: str | os.PathLike[str], metric: str, rows: np.ndarray, panels: np.ndarray, center: np.ndarray
+) -> None:
+    """Into a file beside `path`, which takes its name when it is complete."""
+    target = os.fspath(path)
+    beside = f"{target}.{os.getpid()}-{os.urandom(4).hex()}.tmp"
+    places, size = _layout(rows.shape, rows.itemsize)
+    kind = next(name for name, dtype in TYPES.items() if dtype == rows.dtype)
+    try:
+        with open(beside, "xb") as file:
+            file.write(bytes(HEADER_BYTES))
+            checksum = 0
+            for place, array in zip(places, (rows, panels, center), strict=True):
+                checksum = _write(file, bytes(place - file.tell()), checksum)
+                step = max(1, PIECE // max(1, array[:1].nbytes))
+                for start in range(0, len(array), step):
+                    piece = np.ascontiguousarray(array[start : start + step])
+                    checksum = _write(file, piece.astype(piece.dtype.newbyteorder("<"), copy=False), checksum)
+            header = HEADER.pack(MAGIC, VERSION, kind, *rows.shape, *places, size, checksum, metric.encode())
+            header = header.ljust(HEADER_BYTES - CHECKSUM.size, b"\0")
+            file.seek(0)
+            file.write(header + CHECKSUM.pack(zlib.crc32(header)))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, target)
+    except BaseException:
+        if os.path.exists(beside):
+            os.unlink(beside)
+        raise
+
+
+def _write(file: BinaryIO, data: Any, checksum: int) -> int:
+    data = memoryview(data).cast("B") if memoryview(data).nbytes else b""
+    file.write(data)
+    return zlib.crc32(data, checksum)
+
+
+def _layout(shape: tuple[int, int], itemsize: int) -> tuple[list[int], int]:
+    """Where rows, panels and center begin, and where the file ends."""
+    places, end = [], HEADER_BYTES
+    for size in (shape[0] * shape[1] * itemsize, *_core.codes_bytes(*shape)):
+        places.append(-(-end // ALIGNMENT) * ALIGNMENT)
+        end = places[-1] + size
+    return places, end
+
+
+def load(
+    path: str | os.PathLike[str], mmap: bool, verify: bool
+) -> tuple[str, np.ndarray, np.ndarray, np.ndarray]:
+    """Metric, rows, panels and center."""
+    name = os.fspath(path)
+    with open(name, "rb") as file:
+        metric, dtype, shape, places, size, checksum = _read_header(file, name)
+        if mmap:
+            data = np.asarray(np.memmap(file, np.uint8, "r", shape=(size,)))
+        else:
+            file.seek(0)
+            memory = np.empty(size + ALIGNMENT, np.uint8)
+            data = memory[-memory.ctypes.data % ALIGNMENT :][:size]
+            data[:] = np.fromfile(file, np.uint8, size)
+    if verify:
+        found = 0
+        for start in range(HEADER_BYTES, size, PIECE):
+            found = zlib.crc32(data[start : start + PIECE].data, found)
+        if found != checksum:
+            raise _refusal(name, "its contents do not match their checksum")
+    ends = (shape[0] * shape[1] * dtype.itemsize, *_core.codes_bytes(*shape))
+    rows, panels, center = (data[place : place + length] for place, length in zip(places, ends, strict=True))
+    return metric, rows.view(dtype).reshape(shape), panels, center
+
+
+def _read_header(
+    file: BinaryIO, name: str
+) -> tuple[str, np.dtype[Any], tuple[int, int], list[int], int, int]:
+    header = file.read(HEADER_BYTES)
+    if header[: len(MAGIC)] != MAGIC:
+        raise _refusal(name, "it does not begin as one does")
+    if len(header) < HEADER_BYTES:
+        raise _refusal(name, f"it is truncated, at {len(header)} bytes")
+    _, version, kind, rows, d, *places, size, checksum, metric = HEADER.unpack_from(header)
+    # The version comes first: another one may have other checksums.
+    if version > VERSION:
+        raise _refusal(name, f"it has version {version}, and this vecblade reads up to {VERSION}: update it")
+    if CHECKSUM.unpack_from(header, HEADER_BYTES - CHECKSUM.size)[0] != zlib.crc32(header[: -CHECKSUM.size]):
+        raise _refusal(name, "its header does not match its checksum")
+    kind, metric = kind.rstrip(b"\0"), metric.rstrip(b"\0").decode("ascii", "replace")
+    shape = (rows, d)
+    if (
+        version < 1
+        or kind not in TYPES
+        or metric not in _core.METRICS
+        or rows >= 1 << (60 if d else 32)
+        or d >= 1 << 60
+        or (places, size) != _layout(shape, np.dtype(TYPES[kind]).itemsize)
+    ):
+        raise _refusal(name, "its header makes no sense")
+    if sys.byteorder != "little":
+        raise _refusal(name, "this machine is big-endian, and the codes are not")
+    if (actual := os.fstat(file.fileno()).st_size) != size:
+        what = "truncated" if actual < size else "longer than it should be"
+        raise _refusal(name, f"it is {what}: {actual} bytes, where the header says {size}")
+    return metric, np.dtype(TYPES[kind]), shape, places, size, checksum
+
+
+def _refusal(name: str, reason: str) -> ValueError:
+    return ValueError(f"{name!r} cannot be loaded as a vecblade index: {reason}")

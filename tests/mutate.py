@@ -1,0 +1,74 @@
+"""
+Whether the suite notices a wrong bound: ``python tests/mutate.py``.
+
+Each mutation weakens the bound by which a search rules rows out (csrc/codes.c) by a few percent, in a copy of
+the sources, which is built and tested. A mutation with which the tests pass is an error.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+TESTS = ("tests/test_certified.py", "-k", "bound or any")
+
+# File, text, what it becomes, and what that means.
+MUTATIONS = (
+    ("csrc/scan.c", "w->whole[q] * loss", "w->whole[q] * loss * 0.97f", "rows lose 3% less than they do"),
+    ("csrc/scan.c", "w->lost[q] * reach", "w->lost[q] * reach * 0.97f", "queries lose 3% less than they do"),
+    ("csrc/codes.c", "return coding->square / 2.0;", "return coding->square / 1.98;", "rows are 1% longer"),
+    ("csrc/codes.c", "return INFINITY;", "return 0.0;", "rows without a cosine are ruled in"),
+    ("csrc/codes.c", "panel->unit[r] = NAN;", "panel->unit[r] = 1.0f;", "rows without codes have some"),
+)
+# A change that may only cost time: it shows that the check can tell.
+HARMLESS = "rows without a cosine are ruled in"
+
+
+def main():
+    failed = []
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder, "source")
+        skip = shutil.ignore_patterns(".git", "build", "*.so", "_core.c", "__pycache__", ".nox", "*.egg-info")
+        shutil.copytree(ROOT, copy, ignore=skip)
+        for name, text, change, meaning in MUTATIONS:
+            source = Path(copy, name)
+            before = source.read_text(encoding="utf-8")
+            if before.count(text) != 1:
+                sys.exit(f"{name} has {before.count(text)} times {text!r}: bring the mutations up to date")
+            source.write_text(before.replace(text, change), encoding="utf-8")
+            found = tested(copy)
+            source.write_text(before, encoding="utf-8")
+            expected = meaning == HARMLESS
+            verdict = "passes" if found else "fails"
+            print(
+                f"{'as it should' if found == expected else 'WRONG'}: {meaning}: the suite {verdict}",
+                flush=True,
+            )
+            if found != expected:
+                failed.append(meaning)
+    sys.exit(1 if failed else 0)
+
+
+def tested(folder):
+    """Build the copy and run its tests; whether they pass."""
+    build = [sys.executable, "setup.py", "-q", "build_clib", "-f", "build_ext", "-f", "--inplace"]
+    done = subprocess.run(build, cwd=folder, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(done.stdout + done.stderr)
+    environment = {**os.environ, "PYTHONPATH": str(folder / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
+    code = "import vecblade; print(vecblade.__file__)"
+    where = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    if str(folder) not in where.stdout:
+        sys.exit(f"the tests would run {where.stdout.strip()}, not the copy")
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *TESTS]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    if done.returncode not in (0, 1):
+        sys.exit(done.stdout + done.stderr)
+    return done.returncode == 0
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,270 @@
+"""
+Search that rules rows out by codes, against brute force, on data built to break a wrong bound.
+
+Corpora are just large enough for codes, and queries enough for codes that are made on the way. The oracle is the
+row functions on the same numbers in float64, whose values are the canonical ones.
+"""
+
+import numpy as np
+import pytest
+from conftest import DTYPES, METRICS, same_bits
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import vecblade as vb
+
+M = 1100  # rows: past the least number that has codes, and no multiple of a panel
+N = 9  # queries: past the fewest for which codes are made
+
+
+def oracle(metric, queries, X):
+    """float64 scores for which smaller is closer, of every pair."""
+    values = getattr(vb, metric)(queries.astype(np.float64)[:, None], X.astype(np.float64))
+    return -values if metric in vb._core.SIMILARITIES else values
+
+
+def check(metric, queries, X, ks=(1, 10), thresholds=True, where=None):
+    """Bare and prepared, `topk` and `within` give what brute force gives."""
+    scores = oracle(metric, queries, X)
+    sign = -1.0 if metric in vb._core.SIMILARITIES else 1.0
+    eligible = np.arange(len(X)) if where is None else np.flatnonzero(where)
+    index = vb.FlatIndex(X, metric)
+    for k in ks:
+        k = min(k, len(eligible))
+        order = [eligible[np.argsort(row[eligible], kind="stable")[:k]] for row in scores]
+        bare = vb.topk(queries, X, k, metric, where=where)
+        prepared = index.search(queries, k, where=where)
+        single = index.search(queries[0], k, where=where)
+        assert bare.indices.tolist() == [list(rows) for rows in order]
+        assert same_bits(prepared.indices, bare.indices)
+        assert same_bits(prepared.values, bare.values)
+        assert same_bits(single.indices, bare.indices[0])
+        wanted = sign * np.take_along_axis(scores, bare.indices, axis=1) + 0.0
+        with np.errstate(over="ignore"):
+            assert same_bits(bare.values, wanted.astype(bare.values.dtype))
+    if not thresholds:
+        return
+    # The score of some row, exactly, and the next number below.
+    finite = np.sort(scores[0][np.isfinite(scores[0])])
+    for place in {0, len(finite) // 50, len(finite) // 2, len(finite) - 1} if len(finite) else ():
+        for bar in (finite[place], np.nextafter(finite[place], -np.inf)):
+            threshold = sign * bar
+            if threshold < 0 and sign > 0:
+                continue
+            hits = [np.flatnonzero(row <= bar) for row in scores]
+            hits = [h if where is None else h[where[h]] for h in hits]
+            for found in (
+                vb.within(queries, X, threshold, metric, where=where),
+                index.within(queries, threshold, where=where),
+            ):
+                assert np.diff(found.offsets).tolist() == [len(h) for h in hits]
+                assert found.indices.tolist() == [r for h in hits for r in h]
+
+
+def gaussian(seed, *shape):
+    return np.random.default_rng(seed).standard_normal(shape)
+
+
+# ---- rows at the very bound ----------------------------------------------------------------
+
+
+def tight(d, lost_by_query):
+    """
+    A query and a row whose dot product is as far from that of their codes as the bound allows.
+
+    Either every code of the row is exact and the query's are off, all to the same side, or the other
+    way round. Signs alternate, and every row comes with its negative, so that the center is zero.
+    """
+    signs = np.where(np.arange(d) % 2, -1.0, 1.0)
+    exact, off = 127.0 * signs, 60.4921875 * signs
+    off[0] = 127.0  # the scale: a code is a whole number
+    query, row = (off, exact) if lost_by_query else (exact, off)
+    filling = np.rint(np.random.default_rng(d).uniform(-20, 20, (M // 4, d)))
+    filling[:, 0] = 127.0
+    rows = np.concatenate([filling, row[None]])
+    X = np.zeros((4 * len(rows), d))
+    X[0::4], X[1::4], X[2::4], X[3::4] = rows, rows, -rows, -rows
+    return query, X.astype(np.float32), 4 * len(filling)
+
+
+@pytest.mark.parametrize("lost_by_query", [False, True], ids=["lost by row", "lost by query"])
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_row_at_the_bound_is_found(isa, metric, lost_by_query):
+    for d in (64, 256, 900):
+        query, X, place = tight(d, lost_by_query)
+        for dtype in DTYPES:
+            queries = np.tile(query, (N, 1)).astype(dtype)
+            rows = X.astype(dtype)
+            value = getattr(vb, metric)(query, X[place].astype(np.float64))
+            for found in (
+                vb.within(queries, rows, value, metric),
+                vb.FlatIndex(rows, metric).within(queries, value),
+            ):
+                assert all(
+                    place in found.indices[found.offsets[i] :][: np.diff(found.offsets)[i]] for i in range(N)
+                )
+            check(metric, queries, rows, thresholds=False)
+
+
+def test_the_bound_that_is_tested_is_tight():
+    """Of what the codes cannot tell, the rows above use more than 98 in 100: weaken the bound, and they are lost."""
+    for lost_by_query in (False, True):
+        query, X, place = tight(256, lost_by_query)
+        row = X[place].astype(np.float64)
+        codes = [np.rint(v * 127 / np.abs(v).max()) for v in (query, row)]
+        residues = [v * 127 / np.abs(v).max() - c for v, c in zip((query, row), codes, strict=True)]
+        gap = abs((query * 127 / np.abs(query).max()) @ (row * 127 / np.abs(row).max()) - codes[0] @ codes[1])
+        lengths = [np.linalg.norm(v) for v in (*codes, *residues)]
+        assert gap > 0.98 * (lengths[0] * lengths[3] + lengths[2] * lengths[1])
+
+
+# ---- rows of every unpleasant kind -----------------------------------------------------------
+
+
+def corpora(d, seed=0):
+    """Name and float64 rows, M of them."""
+    plain = gaussian(seed, M, d)
+    scale = np.exp2(np.random.default_rng(seed).integers(-12, 13, (M, d)).astype(float))
+    one = np.full((M, d), 1e-3)
+    one[np.arange(M), np.arange(M) % d] = gaussian(seed + 1, M) * 1000
+    near = np.tile(gaussian(seed + 2, 1, d), (M, 1)) * (1 + 1e-7 * gaussian(seed + 3, M, 1))
+    special = plain.copy()
+    special[5::50, d // 2], special[6::50, 0], special[7::50, d - 1] = np.nan, np.inf, -np.inf
+    special[8::50] = 0
+    special[9::50] *= 1e-42
+    special[10::50] *= 1e30
+    special[11::50] *= 1e-25
+    return {
+        "gaussian": plain,
+        "unit": plain / np.linalg.norm(plain, axis=1, keepdims=True),
+        "dynamic range": plain * scale,
+        "one dominant": one,
+        "all equal": np.tile(plain[:1], (M, 1)),
+        "nearly equal": near,
+        "duplicates": plain[np.random.default_rng(seed).integers(0, 40, M)],
+        "far from origin": 1000 + 1e-2 * plain,
+        "far in two places": 100 * np.sign(plain[:, :1]) + plain,
+        "special": special,
+        "zeros": np.zeros((M, d)),
+        "denormal": plain * 1e-40,
+        "huge": plain * 1e18,
+        "integers": np.rint(3 * plain),
+        "positive": np.abs(plain),
+    }
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", corpora(8))
+def test_any_corpus(isa, name, dtype):
+    for d in (8, 45):
+        with np.errstate(over="ignore"):
+            X = corpora(d)[name].astype(dtype)
+        queries = np.concatenate([X[:6], gaussian(1, 2, d).astype(dtype), np.zeros((1, d), dtype)])
+        for metric in METRICS:
+            check(metric, queries, X, ks=(1, 10, M))
+
+
+@pytest.mark.parametrize("d", [1, 2, 3, 4, 5, 6, 7, 8, 9, 31, 33, 4096])
+def test_any_width(isa, d):
+    X = gaussian(d, M, d).astype(np.float32)
+    queries = gaussian(d + 1, N, d).astype(np.float32)
+    for metric in METRICS:
+        check(metric, queries, X, ks=(1, 7), thresholds=d < 100)
+
+
+@pytest.mark.parametrize("name", ["gaussian", "duplicates", "special"])
+def test_where(isa, name):
+    X = corpora(33)[name].astype(np.float32)
+    for eligible in (np.arange(M) % 2 == 0, np.arange(M) % 40 == 3, np.arange(M) > M - 30):
+        for metric in METRICS:
+            check(metric, X[:N], X, where=eligible)
+
+
+def test_where_of_many_rows(isa):
+    """As ids and as a mask, sparse and dense: more than a plan, one result."""
+    X = gaussian(0, 40_000, 16).astype(np.float32)
+    index = vb.FlatIndex(X)
+    for step in (1, 3, 17, 30, 2000):
+        ids = np.arange(5, len(X), step)
+        mask = np.zeros(len(X), bool)
+        mask[ids] = True
+        for queries in (X[:1], X[:N]):
+            wanted = vb.topk(queries, X[ids], 10)
+            for where in (ids, mask):
+                for found in (vb.topk(queries, X, 10, where=where), index.search(queries, 10, where=where)):
+                    assert same_bits(found.indices, ids[wanted.indices])
+                    assert same_bits(found.values, wanted.values)
+
+
+@settings(max_examples=15)
+@given(data=st.data())
+def test_anything_against_brute_force(isa, data):
+    """Rows put together from a few numbers, in which ties and exact differences are frequent."""
+    d = data.draw(st.integers(8, 40))
+    dtype = data.draw(st.sampled_from(DTYPES))
+    number = st.floats(-100, 100, width=32) | st.sampled_from([0.0, 1.0, -1.0, 127.0, 0.5, 1e-30, 1e20])
+    pool = np.array(data.draw(st.lists(number, min_size=1, max_size=12)))
+    random = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    distinct = random.choice(pool, (data.draw(st.integers(1, 200)), d))
+    X = distinct[random.integers(0, len(distinct), M)].astype(dtype)
+    queries = np.concatenate([X[:5], random.choice(pool, (N - 5, d)).astype(dtype)])
+    for metric in METRICS:
+        check(metric, queries, X, ks=(1, 5, 300))
+
+
+def test_queries_of_the_other_type(isa):
+    """float64 queries over float32 rows and the other way round: values are float64."""
+    X, queries = gaussian(0, M, 20), gaussian(1, N, 20)
+    for metric in METRICS:
+        check(metric, queries, X.astype(np.float32))
+        check(metric, queries.astype(np.float32), X)
+
+
+def test_threads_and_pieces_cannot_be_seen(isa):
+    X, queries = gaussian(0, 20_000, 24).astype(np.float32), gaussian(1, 40, 24).astype(np.float32)
+    X[::7] = X[3]
+    for metric in METRICS:
+        index = vb.FlatIndex(X, metric, threads=2)
+        one = vb.topk(queries, X, 20, metric, threads=1)
+        for n in (1, 3, 40):
+            for found in (
+                index.search(queries[:n], 20, threads=2),
+                index.search(queries[:n], 20, threads=1),
+                vb.topk(queries[:n], X, 20, metric, threads=2),
+            ):
+                assert same_bits(found.indices, one.indices[:n])
+                assert same_bits(found.values, one.values[:n])
+
+
+# ---- that codes are at work at all ------------------------------------------------------------
+
+
+def test_codes_rule_out_nearly_all_rows(isa):
+    """Or all of the above would prove nothing."""
+    X, queries = gaussian(0, 40_000, 64).astype(np.float32), gaussian(1, 20, 64).astype(np.float32)
+    for metric in METRICS:
+        for dtype in DTYPES:
+            bare = vb.explain(queries, X.astype(dtype), 10, metric)
+            index = vb.FlatIndex(X.astype(dtype), metric)
+            prepared = vb.explain(queries, index, 10)
+            assert (bare.plan, prepared.plan) == ("sieve", "codes")
+            for told in (bare, prepared):
+                assert told.pairs == told.sifted == 20 * 40_000
+                assert 200 <= told.rescored < told.pairs / 20
+
+
+def test_plans():
+    X = gaussian(0, 3000, 16)
+    index = vb.FlatIndex(X)
+    assert vb.explain(X[:N], X, 5).plan == "sieve"
+    assert vb.explain(X[:1], X, 5).plan == "rows", "codes are not worth their making for one query"
+    assert vb.explain(X[:1], index, 5).plan == "codes"
+    assert vb.explain(X[:N], X[:500], 5).plan == "rows"
+    assert vb.explain(X[:N], index, 5, where=np.arange(20)).plan == "rows"
+    assert vb.explain(X[:N, :7], X[:, :7], 5).plan == "rows", "short rows"
+    assert vb.explain(X[:N], X, threshold=1.0).plan == "sieve"
+    assert vb.explain(X[:N], X[:0], 5) == ("rows", 0, 0, 0)
+    with pytest.raises(ValueError, match="either k or threshold"):
+        vb.explain(X[:N], X)
+    with pytest.raises(ValueError, match="metric='dot', but the index has metric 'euclidean'"):
+        vb.explain(X[:N], index, 5, "dot")
