@@ -1,4 +1,4 @@
-"""Sessions for development: ``nox -s tests``, ``isa``, ``sanitize``, ``mutate``, ``arm``, ``lint``, ``bench``."""
+"""Sessions for development: ``nox -s tests isa sanitize mutate arm lint bench``."""
 
 import shutil
 import subprocess

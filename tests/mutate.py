@@ -31,7 +31,9 @@ def main():
     failed = []
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder, "source")
-        skip = shutil.ignore_patterns(".git", "build", "*.so", "_core.c", "__pycache__", ".nox", "*.egg-info")
+        skip = shutil.ignore_patterns(
+            ".git", ".venv", "build", "*.so", "_core.c", "__pycache__", ".nox", "*.egg-info"
+        )
         shutil.copytree(ROOT, copy, ignore=skip)
         for name, text, change, meaning in MUTATIONS:
             source = Path(copy, name)
