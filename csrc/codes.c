@@ -87,10 +87,36 @@ void vb_find_center(const vb_view *rows, size_t n, vb_type type, size_t d, float
 
 /* ---- rows -------------------------------------------------------------------------- */
 
+/* How many rows are encoded before their codes go to the panel, whole pieces of its cache lines. */
+enum { AT_ONCE = 8 };
+
 /* Working space: y in float32, y once more and zeros for a center (float64 rows), codes. */
 size_t vb_encode_scratch(size_t d)
 {
-    return 3 * round_up(vb_center_size(d) * sizeof(float)) + round_up(vb_center_size(d));
+    return 3 * round_up(vb_center_size(d) * sizeof(float)) + AT_ONCE * round_up(vb_center_size(d));
+}
+
+/* Codes of AT_ONCE rows, `pitch` bytes apart, to the panel: at[step][row]. Row by row, where every step of a
+ * row goes to another line, 768 numbers took 170 ns and not 50. */
+static void interleave(const uint8_t *codes, size_t pitch, size_t steps, uint8_t *at)
+{
+    size_t step = 0;
+
+    for (; step + 2 <= steps; step += 2)
+        for (size_t r = 0; r < AT_ONCE; r += 2) {
+            uint32_t from[2][2], to[2][2];
+            uint8_t *place = at + (step * VB_PANEL + r) * 4;
+            memcpy(from[0], codes + r * pitch + step * 4, sizeof from[0]);
+            memcpy(from[1], codes + (r + 1) * pitch + step * 4, sizeof from[1]);
+            to[0][0] = from[0][0];
+            to[0][1] = from[1][0];
+            to[1][0] = from[0][1];
+            to[1][1] = from[1][1];
+            memcpy(place, to[0], sizeof to[0]);
+            memcpy(place + 4 * VB_PANEL, to[1], sizeof to[1]);
+        }
+    for (size_t r = 0; step < steps && r < AT_ONCE; r++)
+        memcpy(at + (step * VB_PANEL + r) * 4, codes + r * pitch + step * 4, 4);
 }
 
 /* e(x), from float32 sums or, where they are at the edge of float32, from the row. NaN: it has none. */
@@ -129,6 +155,7 @@ void vb_encode_rows(const vb_encoding *e, const vb_view *rows, size_t n, void *s
     const double h = coding_error(e->d);
     float *work = scratch, *narrow = (float *)((char *)scratch + floats), *zeros = (float *)((char *)narrow + floats);
     uint8_t *codes = (uint8_t *)zeros + floats;
+    const size_t pitch = round_up(vb_center_size(e->d));
 
     if (e->type != VB_F32)
         memset(zeros, 0, floats);
@@ -137,22 +164,25 @@ void vb_encode_rows(const vb_encoding *e, const vb_view *rows, size_t n, void *s
     panel->loss = panel->reach = 0.0f;
     for (size_t r = 0; r < n; r++) {
         const char *row = vb_row(rows, r);
+        uint8_t *code = codes + r % AT_ONCE * pitch;
         vb_coding found;
         double extent;
 
+        if (r % AT_ONCE == 0 && n - r < AT_ONCE)
+            memset(codes, 0, AT_ONCE * pitch);
         /* While one row is encoded, another may come from memory; the hardware's prefetcher stops between
          * rows. 768 float32: 800 ns a row without this, 500 with it. */
         if (r + 4 < n)
             vb_fetch(vb_row(rows, r + 4), e->d * vb_type_size(e->type));
         if (e->type == VB_F32) {
-            vb_kernels.encode->call.encode(row, e->center, e->d, work, codes, &found);
+            vb_kernels.encode->call.encode(row, e->center, e->d, work, code, &found);
         } else {
             for (size_t i = 0; i < e->d; i++) {
                 double wide;
                 memcpy(&wide, row + i * sizeof wide, sizeof wide);
                 narrow[i] = (float)(wide - (double)e->center[i]);
             }
-            vb_kernels.encode->call.encode((const char *)narrow, zeros, e->d, work, codes, &found);
+            vb_kernels.encode->call.encode((const char *)narrow, zeros, e->d, work, code, &found);
         }
         extent = extent_of(e, row, &found);
         if ((found.most == 0.0f || (found.most >= smallest_unit_range && found.most <= largest_unit_range)) &&
@@ -168,8 +198,8 @@ void vb_encode_rows(const vb_encoding *e, const vb_view *rows, size_t n, void *s
             panel->unit[r] = NAN;
             panel->extent[r] = 0.0f;
         }
-        for (size_t step = 0; step < steps; step++)
-            memcpy(panel->codes + (step * VB_PANEL + r) * 4, codes + 4 * step, 4);
+        if (r % AT_ONCE == AT_ONCE - 1 || r == n - 1)
+            interleave(codes, pitch, steps, panel->codes + r / AT_ONCE * (AT_ONCE * 4));
     }
 }
 

@@ -171,7 +171,7 @@ typedef struct {
 static void gather(const pairwise *p, const workspace *w, size_t i, size_t end, group *g)
 {
     const size_t rows = vb_kernels.tile[p->type]->rows, bytes = p->d * vb_type_size(p->type);
-    const size_t pitch = vb_divide_up(bytes, VB_LINE) * VB_LINE + VB_LINE, few_sets = 2048;
+    const size_t pitch = vb_divide_up(bytes, VB_LINE) * VB_LINE + VB_LINE, few_sets = 4096;
 
     g->i = i;
     g->n = vb_min(rows, end - i);
@@ -232,17 +232,38 @@ static void copy_line(const pairwise *p, size_t i, size_t j, size_t from, size_t
     }
 }
 
-/* The same values, transposed: a column of the tile is a line of the output. */
-static void mirror(const pairwise *p, const group *g, size_t j, size_t n, const char *values, size_t pitch)
-{
-    const size_t size = vb_type_size(p->type);
-    char line[MOST_ROWS * sizeof(double)];
+/* Elements of `size` bytes of rows i to i + rows, columns j to j + MIRROR_COLUMNS, to their transposed places, as
+ * far as they lie above the diagonal. Through a buffer: lines of the matrix often share a set of L1. */
+enum { MIRROR_ROWS = 64, MIRROR_COLUMNS = 16 };
 
-    for (size_t c = 0; c < n; c++) {
-        const size_t above = j + c > g->i ? vb_min(j + c - g->i, g->n) : 0; /* the diagonal: rows i < j + c */
-        for (size_t r = 0; r < above; r++)
-            memcpy(line + r * size, values + r * pitch + c * size, size);
-        copy_line(p, j + c, g->i, 0, above, line);
+VB_INLINE void mirror_some(const pairwise *p, size_t size, size_t i, size_t rows, size_t j, size_t columns)
+{
+    char buffer[MIRROR_COLUMNS][MIRROR_ROWS * sizeof(double)];
+
+    for (size_t r = 0; r < rows; r++) {
+        const char *from = line_of(p, i + r) + (ptrdiff_t)j * p->out_column;
+        for (size_t c = j > i + r ? 0 : i + r + 1 - j; c < columns; c++)
+            memcpy(buffer[c] + r * size, from + (ptrdiff_t)c * p->out_column, size);
+    }
+    for (size_t c = 0; c < columns; c++) {
+        const size_t above = j + c > i ? vb_min(j + c - i, rows) : 0;
+        char *to = line_of(p, j + c) + (ptrdiff_t)i * p->out_column;
+        if (p->out_column == (ptrdiff_t)size)
+            memcpy(to, buffer[c], above * size);
+        else
+            for (size_t r = 0; r < above; r++)
+                memcpy(to + (ptrdiff_t)r * p->out_column, buffer[c] + r * size, size);
+    }
+}
+
+static void mirror(const pairwise *p, size_t i, size_t rows, size_t j, size_t j_end)
+{
+    for (; j < j_end; j += MIRROR_COLUMNS) {
+        const size_t columns = vb_min(MIRROR_COLUMNS, j_end - j);
+        if (p->out_type == VB_F32)
+            mirror_some(p, sizeof(float), i, rows, j, columns);
+        else
+            mirror_some(p, sizeof(double), i, rows, j, columns);
     }
 }
 
@@ -252,8 +273,9 @@ static void meet(const pairwise *p, const workspace *w, const group *g, vb_finis
 {
     const vb_record *tile = vb_kernels.tile[p->type];
     const size_t size = vb_type_size(p->type);
-    const int in_place = p->layout == VB_FULL && p->out_type == p->type && p->out_column == (ptrdiff_t)size &&
-                         g->n == tile->rows && n == tile->columns;
+    const int whole = g->n == tile->rows && n == tile->columns &&
+                      (p->layout == VB_FULL || (p->layout == VB_MIRRORED && j >= g->i + g->n));
+    const int in_place = whole && p->out_type == p->type && p->out_column == (ptrdiff_t)size;
     char *values = in_place ? line_of(p, g->i) + (ptrdiff_t)j * p->out_column : w->values;
     const ptrdiff_t pitch = in_place ? p->out_row : (ptrdiff_t)(tile->columns * size);
     const uint64_t all = n < 64 ? ((uint64_t)1 << n) - 1 : UINT64_MAX;
@@ -270,8 +292,6 @@ static void meet(const pairwise *p, const workspace *w, const group *g, vb_finis
         const size_t from = p->layout == VB_FULL || on <= j ? 0 : on - j;
         copy_line(p, i, j, from, n, values + (ptrdiff_t)r * pitch);
     }
-    if (p->layout == VB_MIRRORED)
-        mirror(p, g, j, n, values, (size_t)pitch);
 }
 
 static vb_status run_tile(vb_job *job, size_t index, void *scratch, vb_pulse *pulse)
@@ -280,6 +300,7 @@ static vb_status run_tile(vb_job *job, size_t index, void *scratch, vb_pulse *pu
     const size_t i_first = index / p->blocks * p->height, i_end = vb_min(i_first + p->height, p->a.count);
     const size_t j_first = index % p->blocks * p->width, j_end = vb_min(j_first + p->width, p->b.count);
     const size_t size = vb_type_size(p->type), columns = vb_kernels.tile[p->type]->columns;
+    size_t mirrored = i_first; /* the rows before are */
     vb_finish finish;
     workspace w;
     group g;
@@ -302,6 +323,10 @@ static vb_status run_tile(vb_job *job, size_t index, void *scratch, vb_pulse *pu
             finish.column = w.column + (j - j_first) * size;
             meet(p, &w, &g, &finish, w.panels + (j - j_first) * p->d * size, j, n);
             met += n;
+        }
+        if (p->layout == VB_MIRRORED && (i + g.n - mirrored > MIRROR_ROWS - MOST_ROWS || i + g.n == i_end)) {
+            mirror(p, mirrored, i + g.n - mirrored, vb_max(j_first, mirrored), j_end);
+            mirrored = i + g.n;
         }
         if (vb_pulse_beat(pulse, g.n * met * p->d))
             return VB_STOPPED;

@@ -42,15 +42,19 @@ enum { SIFT_PANELS = VB_CHUNK / VB_PANEL, LONG_PANELS = 64, FEW_QUERIES = 16 };
 
 /* ---- how to go about it ------------------------------------------------------------ */
 
+static vb_plan last_plan = VB_PLAN_CODES;
+
+void vb_use_plans(vb_plan last) { last_plan = last; }
+
 /* Measured on Zen 4. A row costs 40 ns to encode (128 numbers) and each query 0.7 ns from then on, without
  * codes 9 ns; so where ids leave one row in sixteen, a look at all codes is about as long. */
 static vb_plan choose(size_t d, size_t queries, size_t rows, const vb_codes *codes, const vb_where *where)
 {
     const size_t enough_queries = 8, enough_rows = 1024, enough_share = 16;
 
-    if (!vb_codes_suit(d) || where->eligible < enough_rows)
+    if (!vb_codes_suit(d) || where->eligible < enough_rows || last_plan == VB_PLAN_ROWS)
         return VB_PLAN_ROWS;
-    if (codes && where->eligible >= rows / enough_share)
+    if (codes && last_plan == VB_PLAN_CODES && where->eligible >= rows / enough_share)
         return VB_PLAN_CODES;
     return queries >= enough_queries ? VB_PLAN_SIEVE : VB_PLAN_ROWS;
 }

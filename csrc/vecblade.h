@@ -183,6 +183,8 @@ void vb_within_emit(vb_job *job, int64_t *offsets, int64_t *indices, double *val
 /* How a search goes about its work (scan.c), and what it has done: pairs of a query and a row that it
  * met, that it compared by codes, and that it measured by their elements. */
 typedef enum { VB_PLAN_ROWS, VB_PLAN_SIEVE, VB_PLAN_CODES } vb_plan;
+/* The last plan of the list that searches made from now on may choose. Results are the same. */
+void vb_use_plans(vb_plan last);
 typedef struct {
     vb_plan plan;
     int64_t met, sifted, rescored;

@@ -3,14 +3,15 @@
  * Over the float32 vocabulary of screen.h, and:
  *
  *   vf_set1(x) vf_mul(a, b) vf_max(a, b) vf_store(p, v)
- *   vf_most(v)    the largest lane
+ *   vf_most(v)              the largest lane
+ *   vf_low_bytes(p, v)      the low byte of each lane to p, p + 1, ...
  */
 #ifndef VB_KERNELS_ENCODE_H
 #define VB_KERNELS_ENCODE_H
 
 #include <float.h>
 
-#include "screen.h"
+#include "canonical.h"
 
 /* Added to a float32 of at most 2^22, this rounds it to an integer, and leaves that integer plus
  * 128 in the low byte of the sum. */
@@ -20,11 +21,11 @@ VB_INLINE void vb_encode(const char *x, const float *center, size_t d, float *wo
 {
     const size_t padded = (d + VB_LANES - 1) / VB_LANES * VB_LANES;
     size_t i = 0;
-    vf most = vf_zero(), square[4], norm[4], loss[2], reach[2], unit, minus_rounder;
+    vf most[4], square[4], norm[4], loss[2], reach[2], unit, minus_rounder;
 
     VB_UNROLL
     for (int j = 0; j < 4; j++)
-        square[j] = norm[j] = vf_zero();
+        most[j] = square[j] = norm[j] = vf_zero();
     loss[0] = loss[1] = reach[0] = reach[1] = vf_zero();
     for (; i + 4 * VF_LANES <= d; i += 4 * VF_LANES) {
         VB_UNROLL
@@ -32,7 +33,7 @@ VB_INLINE void vb_encode(const char *x, const float *center, size_t d, float *wo
             const size_t at = i + j * VF_LANES;
             const vf xj = vf_load(x + at * sizeof(float)), y = vf_sub(xj, vf_load((const char *)(center + at)));
             vf_store(work + at, y);
-            most = vf_max(most, vf_max(y, vf_sub(vf_zero(), y)));
+            most[j] = vf_max(most[j], vf_max(y, vf_sub(vf_zero(), y)));
             square[j] = vf_fma(y, y, square[j]);
             norm[j] = vf_fma(xj, xj, norm[j]);
         }
@@ -42,13 +43,13 @@ VB_INLINE void vb_encode(const char *x, const float *center, size_t d, float *wo
         const vf xj = i + VF_LANES <= d ? vf_load(at) : vf_part(at, d - i);
         const vf y = vf_sub(xj, vf_load((const char *)(center + i)));
         vf_store(work + i, y);
-        most = vf_max(most, vf_max(y, vf_sub(vf_zero(), y)));
+        most[0] = vf_max(most[0], vf_max(y, vf_sub(vf_zero(), y)));
         square[0] = vf_fma(y, y, square[0]);
         norm[0] = vf_fma(xj, xj, norm[0]);
     }
     for (; i < padded; i++)
         work[i] = 0.0f;
-    found->most = vf_most(most);
+    found->most = vf_most(vf_max(vf_max(most[0], most[1]), vf_max(most[2], most[3])));
     found->square = vf_fold(vf_add(vf_add(square[0], square[1]), vf_add(square[2], square[3])));
     found->norm = vf_fold(vf_add(vf_add(norm[0], norm[1]), vf_add(norm[2], norm[3])));
     found->unit = found->most > 0.0f ? 127.0f / found->most : 1.0f;
@@ -62,16 +63,11 @@ VB_INLINE void vb_encode(const char *x, const float *center, size_t d, float *wo
             const vf lost = vf_fma(y, unit, vf_sub(vf_zero(), code));
             loss[j] = vf_fma(lost, lost, loss[j]);
             reach[j] = vf_fma(code, code, reach[j]);
-            vf_store(work + i + j * VF_LANES, rounded);
+            vf_low_bytes(codes + i + j * VF_LANES, rounded);
         }
     }
     found->loss = vf_fold(vf_add(loss[0], loss[1]));
     found->reach = vf_fold(vf_add(reach[0], reach[1]));
-    for (i = 0; i < padded; i++) {
-        uint32_t bits;
-        memcpy(&bits, work + i, sizeof bits);
-        codes[i] = (uint8_t)bits;
-    }
 }
 
 #endif

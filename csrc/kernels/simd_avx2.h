@@ -86,6 +86,13 @@ VB_INLINE float vf_most(vf v)
     return _mm_cvtss_f32(_mm_max_ss(half, _mm_movehdup_ps(half)));
 }
 
+VB_INLINE void vf_low_bytes(uint8_t *p, vf v)
+{
+    const __m256i low = _mm256_and_si256(_mm256_castps_si256(v), _mm256_set1_epi32(255));
+    const __m128i halves = _mm_packus_epi32(_mm256_castsi256_si128(low), _mm256_extracti128_si256(low, 1));
+    _mm_storel_epi64((__m128i *)p, _mm_packus_epi16(halves, halves));
+}
+
 /* ---- int8 (sieve.h) ---- */
 
 #define VI_LANES 8

@@ -81,6 +81,7 @@ VB_INLINE vf vf_sub(vf a, vf b) { return _mm512_sub_ps(a, b); }
 VB_INLINE vf vf_mul(vf a, vf b) { return _mm512_mul_ps(a, b); }
 VB_INLINE vf vf_max(vf a, vf b) { return _mm512_max_ps(a, b); }
 VB_INLINE vf vf_fuse(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
+VB_INLINE vf vf_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
 VB_INLINE vf vf_root(vf a) { return _mm512_sqrt_ps(a); }
 VB_INLINE vf vf_set1(float x) { return _mm512_set1_ps(x); }
 VB_INLINE vf vf_load(const char *p) { return _mm512_loadu_ps(p); }
@@ -92,6 +93,17 @@ VB_INLINE vf vf_every(const char *p)
     float x;
     memcpy(&x, p, sizeof x);
     return _mm512_set1_ps(x);
+}
+
+/* ---- float32 (encode.h) ---- */
+
+VB_INLINE vf vf_part(const char *p, size_t n) { return _mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p); }
+VB_INLINE float vf_fold(vf v) { return _mm512_reduce_add_ps(v); }
+VB_INLINE float vf_most(vf v) { return _mm512_reduce_max_ps(v); }
+
+VB_INLINE void vf_low_bytes(uint8_t *p, vf v)
+{
+    _mm_storeu_si128((__m128i *)p, _mm512_cvtepi32_epi8(_mm512_castps_si512(v)));
 }
 
 #endif

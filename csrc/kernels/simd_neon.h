@@ -74,6 +74,14 @@ VB_INLINE vf vf_max(vf a, vf b) { return vmaxq_f32(a, b); }
 VB_INLINE void vf_store(float *p, vf v) { vst1q_f32(p, v); }
 VB_INLINE float vf_most(vf v) { return vmaxvq_f32(v); }
 
+VB_INLINE void vf_low_bytes(uint8_t *p, vf v)
+{
+    const uint16x4_t halves = vmovn_u32(vreinterpretq_u32_f32(v));
+    const uint8x8_t bytes = vmovn_u16(vcombine_u16(halves, halves));
+    const uint32_t four = vget_lane_u32(vreinterpret_u32_u8(bytes), 0);
+    memcpy(p, &four, sizeof four);
+}
+
 /* ---- int8 (sieve.h) ---- */
 
 #define VI_LANES 4

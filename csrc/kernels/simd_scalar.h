@@ -68,6 +68,13 @@ VB_INLINE vf vf_max(vf a, vf b) { return a > b ? a : b; }
 VB_INLINE void vf_store(float *p, vf v) { *p = v; }
 VB_INLINE float vf_most(vf v) { return v; }
 
+VB_INLINE void vf_low_bytes(uint8_t *p, vf v)
+{
+    uint32_t bits;
+    memcpy(&bits, &v, sizeof bits);
+    *p = (uint8_t)bits;
+}
+
 /* ---- int8 (sieve.h) ---- */
 
 #define VI_LANES 1

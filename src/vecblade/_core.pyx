@@ -46,6 +46,7 @@ cdef extern from "vecblade.h":
         const float *center
     ctypedef enum vb_plan:
         VB_PLAN_ROWS, VB_PLAN_SIEVE, VB_PLAN_CODES
+    void vb_use_plans(vb_plan)
     ctypedef struct vb_search_told:
         vb_plan plan
         int64_t met, sifted, rescored
@@ -774,6 +775,12 @@ cdef vb_where where_of(corpus, mask, ids, size_t eligible) except *:
             raise ValueError("the core takes contiguous ascending row ids")
         where.ids = <const int64_t *>cnp.PyArray_DATA(ids)
     return where
+
+
+def use_plans(str last):
+    """The last of PLANS that searches may choose: for tests and benchmarks."""
+    cdef int number = PLANS.index(last)
+    vb_use_plans(<vb_plan>number)
 
 
 cdef class TopKJob(Job):
