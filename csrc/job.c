@@ -7,14 +7,29 @@
 #if defined(_MSC_VER) && !defined(__clang__)
 #include <intrin.h>
 int64_t vb_counter_add(vb_counter *c, int64_t amount) { return _InterlockedExchangeAdd64(&c->value, amount); }
+int64_t vb_counter_get(const vb_counter *c) { return c->value; }
+
+void vb_counter_lower(vb_counter *c, int64_t value)
+{
+    int64_t now = c->value, found;
+    while (value < now && (found = _InterlockedCompareExchange64(&c->value, value, now)) != now)
+        now = found;
+}
 #else
 int64_t vb_counter_add(vb_counter *c, int64_t amount)
 {
     return __atomic_fetch_add(&c->value, amount, __ATOMIC_ACQ_REL);
 }
-#endif
 
-int64_t vb_counter_get(vb_counter *c) { return vb_counter_add(c, 0); }
+int64_t vb_counter_get(const vb_counter *c) { return __atomic_load_n(&c->value, __ATOMIC_ACQUIRE); }
+
+void vb_counter_lower(vb_counter *c, int64_t value)
+{
+    int64_t now = vb_counter_get(c);
+    while (value < now && !__atomic_compare_exchange_n(&c->value, &now, value, 1, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+    }
+}
+#endif
 
 /* One thread's view of the job it works on. */
 struct vb_pulse {

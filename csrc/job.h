@@ -4,7 +4,7 @@
 
 #include "vecblade.h"
 
-/* A counter that threads add to. */
+/* A number that threads change together. */
 typedef struct {
     volatile int64_t value;
 } vb_counter;
@@ -30,7 +30,9 @@ struct vb_job {
 int vb_pulse_beat(vb_pulse *pulse, size_t elements);
 
 int64_t vb_counter_add(vb_counter *counter, int64_t amount);
-int64_t vb_counter_get(vb_counter *counter);
+int64_t vb_counter_get(const vb_counter *counter);
+/* Make it `value` if that is less. */
+void vb_counter_lower(vb_counter *counter, int64_t value);
 
 VB_INLINE size_t vb_divide_up(size_t a, size_t b) { return a / b + (a % b != 0); }
 VB_INLINE size_t vb_min(size_t a, size_t b) { return a < b ? a : b; }

@@ -14,15 +14,34 @@ typedef struct {
     size_t k, k_split;   /* of all rows; of one split's rows */
     vb_candidate *found; /* [query][split][k_split], when there are several splits */
     size_t *counts;      /* [query][split] */
+    vb_counter *bars;    /* [query]: the least bar of any split, which serves all of them; or NULL */
     int64_t *indices;
     double *values;
 } topk;
 
-static double topk_bar(void *context, size_t q) { return ((vb_best *)context)[q].bar_score; }
+typedef struct {
+    vb_counter *bars; /* of the first query on; or NULL */
+    vb_best *best;
+} topk_context;
+
+/* Keys are unsigned, counters signed. */
+static int64_t bar_of(uint64_t key) { return (int64_t)(key ^ (uint64_t)1 << 63); }
+static uint64_t key_of_bar(int64_t bar) { return (uint64_t)bar ^ (uint64_t)1 << 63; }
+
+/* A row that ties with another split's bar may come before it. */
+static double topk_bar(void *context, size_t q)
+{
+    const topk_context *c = context;
+    const uint64_t shared = c->bars ? key_of_bar(vb_counter_get(&c->bars[q])) : UINT64_MAX;
+    return shared < c->best[q].bar ? vb_best_score(shared) : c->best[q].bar_score;
+}
 
 static vb_status topk_take(void *context, size_t q, const int64_t *ids, const double *scores, size_t n)
 {
-    vb_best_offer((vb_best *)context + q, ids, scores, n);
+    const topk_context *c = context;
+    vb_best_offer(&c->best[q], ids, scores, n);
+    if (c->bars)
+        vb_counter_lower(&c->bars[q], bar_of(c->best[q].bar));
     return VB_OK;
 }
 
@@ -43,7 +62,8 @@ static vb_status topk_tile(vb_job *job, size_t index, void *scratch, vb_pulse *p
     const size_t capacity = vb_best_capacity(t->k_split), part = index % s->splits;
     vb_candidate *items = (vb_candidate *)((char *)scratch + vb_scan_bytes(s));
     vb_best *best = (vb_best *)(items + s->block * capacity);
-    const vb_collector collector = {topk_bar, topk_take, best};
+    topk_context context = {t->bars ? t->bars + first : NULL, best};
+    const vb_collector collector = {topk_bar, topk_take, &context};
     vb_status status;
 
     for (size_t q = 0; q < count; q++)
@@ -94,6 +114,7 @@ static void topk_end(vb_job *job)
     vb_search_end(&t->search);
     free(t->found);
     free(t->counts);
+    free(t->bars);
 }
 
 vb_job *vb_topk_new(vb_metric metric, size_t d, const vb_rows *queries, const vb_rows *corpus, const vb_codes *codes,
@@ -120,10 +141,13 @@ vb_job *vb_topk_new(vb_metric metric, size_t d, const vb_rows *queries, const vb
         slots = queries->count * t->search.splits;
         t->found = vb_alloc(slots, t->k_split * sizeof *t->found);
         t->counts = calloc(slots, sizeof *t->counts);
-        if (!t->found || !t->counts) {
+        t->bars = t->k_split == k ? vb_alloc(queries->count, sizeof *t->bars) : NULL;
+        if (!t->found || !t->counts || (t->k_split == k && !t->bars)) {
             vb_job_free(&t->search.job);
             return NULL;
         }
+        for (size_t q = 0; t->bars && q < queries->count; q++)
+            t->bars[q].value = INT64_MAX;
     }
     return &t->search.job;
 }
