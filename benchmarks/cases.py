@@ -1,12 +1,15 @@
 """What is measured: cases, each with vecblade and the peers that can do the same work.
 
 A case is a name and a dict of functions without arguments; `vecblade` is always among them. Groups
-follow the shape of the work: one-to-one, one-to-many, many-to-many, top-k.
+follow the shape of the work: one-to-one, one-to-many, many-to-many, top-k and so on. A contender called
+"vecblade ..." is for comparison, and no peer.
 """
 
 from functools import partial
 
 from peers import arrays, distance, faiss, np, numkong, pairs, simsimd, usearch, vb
+
+from vecblade import _core
 
 DIMS = (4, 32, 128, 256, 768, 1536)
 
@@ -59,22 +62,28 @@ def one_to_many():
 
 
 def many_to_many():
-    for rows, d in ((1024, 768), (2048, 128)):
+    for rows, d in ((2048, 768), (4096, 128)):
         for dtype in ("f4", "f8"):
-            A, B = arrays(rows, d, dtype, 0), arrays(rows, d, dtype, 1)
+            A, B, out = arrays(rows, d, dtype, 0), arrays(rows, d, dtype, 1), np.empty((rows, rows), dtype)
             for metric in ("dot", "euclidean", "cosine"):
-                case = {"vecblade": partial(vb.pairwise, A, B, metric)}
+                case = {"vecblade": partial(vb.pairwise, A, B, metric, out=out)}
                 if metric == "dot":
-                    case["numpy A @ B.T"] = partial(np.matmul, A, B.T)
+                    case["numpy A @ B.T"] = partial(np.matmul, A, B.T, out=out)
+                else:
+                    case["vecblade dot"] = partial(vb.pairwise, A, B, "dot", out=out)
                 if faiss and dtype == "f4" and metric != "cosine":
                     kind = faiss.METRIC_INNER_PRODUCT if metric == "dot" else faiss.METRIC_L2
                     case["faiss.pairwise_distances"] = partial(faiss.pairwise_distances, A, B, metric=kind)
                 if pairs and metric != "dot":
                     name = "cosine_distances" if metric == "cosine" else "euclidean_distances"
                     case[f"sklearn {name}"] = partial(getattr(pairs, name), A, B)
-                if distance and metric != "dot":
+                if distance and metric != "dot" and d < 768:
                     case["scipy cdist"] = partial(distance.cdist, A, B, metric)
                 yield f"{metric} {dtype} {rows}x{rows}x{d}", case
+            case = {"vecblade": partial(vb.pairwise, A, metric="dot", out=out)}
+            case["vecblade of two"] = partial(vb.pairwise, A, B, "dot", out=out)
+            case["numpy A @ A.T"] = partial(np.matmul, A, A.T, out=out)
+            yield f"dot {dtype} {rows}x{d} with itself", case
 
 
 def argpartition(X, q, k):
@@ -100,9 +109,82 @@ def top_k():
             yield f"{metric} f4 {queries} in {rows}x{d} k={k}", case
 
 
+def search():
+    """Many queries at once: float32 rows as they come. faiss gets unit rows for cosines, which costs it nothing."""
+    kinds = (("dot", "METRIC_INNER_PRODUCT"), ("euclidean", "METRIC_L2"), ("cosine", "METRIC_INNER_PRODUCT"))
+    for rows, d, ks in ((1_000_000, 128, (10, 100)), (200_000, 768, (10,))):
+        X, Q = arrays(rows, d), arrays(1000, d, seed=1)
+        for metric, kind in kinds:
+            theirs = (unit(Q), unit(X)) if metric == "cosine" else (Q, X)
+            for k in ks:
+                case = {"vecblade": partial(vb.topk, Q, X, k, metric)}
+                if faiss:
+                    case["faiss.knn"] = partial(faiss.knn, *theirs, k, metric=getattr(faiss, kind))
+                yield f"{metric} f4 1000 in {rows}x{d} k={k}", case
+
+
+def unit(X):
+    return X / np.linalg.norm(X, axis=1, keepdims=True)
+
+
+def index():
+    """One query on rows prepared before."""
+    for rows, d in ((1_000_000, 128), (100_000, 768)):
+        X, q = arrays(rows, d), arrays(1, d, seed=1)
+        for metric in ("dot", "euclidean", "cosine"):
+            case = {"vecblade": partial(vb.FlatIndex(X, metric).search, q, 10)}
+            if faiss:
+                made = faiss.IndexFlatL2(d) if metric == "euclidean" else faiss.IndexFlatIP(d)
+                made.add(unit(X) if metric == "cosine" else X)
+                case["faiss.IndexFlat"] = partial(made.search, unit(q) if metric == "cosine" else q, 10)
+            yield f"{metric} f4 1 in {rows}x{d}, prepared", case
+
+
+def direct(search):
+    """The same by rows alone, without codes."""
+    _core.use_plans("rows")
+    try:
+        return search()
+    finally:
+        _core.use_plans("codes")
+
+
+def unprunable():
+    """Where codes rule nothing out: all rows equal, or half of them wanted."""
+    X, Q = arrays(100_000, 128), arrays(100, 128, seed=1)
+    for metric in ("dot", "euclidean", "cosine"):
+        for what, rows, k in (("all rows equal", np.ones_like(X), 10), ("k=m/2", X, len(X) // 2)):
+            for how, call in (
+                ("", partial(vb.topk, Q, rows, k, metric)),
+                (", prepared", partial(vb.FlatIndex(rows, metric).search, Q, k)),
+            ):
+                yield (
+                    f"{metric} f4 100 in 100000x128, {what}{how}",
+                    {"vecblade": call, "direct": partial(direct, call)},
+                )
+
+
+def threads():
+    """Two threads and one."""
+    X, Q, A, D = arrays(500_000, 128), arrays(1000, 128, seed=1), arrays(2048, 768), arrays(2048, 768, "f8")
+    prepared = vb.FlatIndex(X)
+    for name, call in (
+        ("topk f4 1000 in 500000x128", partial(vb.topk, Q, X, 10)),
+        ("the same, prepared", partial(prepared.search, Q, 10)),
+        ("pairwise f4 2048x2048x768", partial(vb.pairwise, A, arrays(2048, 768, seed=1))),
+        ("pairwise f8 2048x2048x768", partial(vb.pairwise, D, arrays(2048, 768, "f8", 1))),
+        ("pairwise f4 2048x768 with itself", partial(vb.pairwise, A)),
+    ):
+        yield name, {"vecblade": partial(call, threads=2), "one thread": partial(call, threads=1)}
+
+
 GROUPS = {
     "one-to-one": one_to_one,
     "one-to-many": one_to_many,
     "many-to-many": many_to_many,
     "top-k": top_k,
+    "search": search,
+    "index": index,
+    "unprunable": unprunable,
+    "threads": threads,
 }

@@ -1,0 +1,6 @@
+GROUP = "search"
+
+
+def test(benchmark, name, call):
+    benchmark.group = name
+    benchmark(call)

@@ -1,0 +1,6 @@
+GROUP = "threads"
+
+
+def test(benchmark, name, call):
+    benchmark.group = name
+    benchmark(call)

@@ -1,0 +1,6 @@
+GROUP = "unprunable"
+
+
+def test(benchmark, name, call):
+    benchmark.group = name
+    benchmark(call)
