@@ -120,13 +120,29 @@ static const char *row_of(const vb_rows *rows, size_t i) { return rows->base + (
 
 /* ---- columns ----------------------------------------------------------------------- */
 
-/* Element k of columns[j] to place k * n + j: eight columns at a time, whole pieces of lines. */
-VB_INLINE void interleave(size_t size, const char *const *columns, size_t n, size_t d, char *panel)
+/* Element k of columns[j] to place k * n + j, `some` columns at a time: whole pieces of lines. */
+VB_INLINE void interleave(size_t size, size_t some, const char *const *columns, size_t n, size_t d, char *panel)
 {
-    for (size_t first = 0; first < n; first += 8)
+    for (size_t first = 0; first < n; first += some) {
+        const char *from[8];
+        for (size_t j = 0; j < some; j++)
+            from[j] = columns[first + j];
         for (size_t k = 0; k < d; k++)
-            for (size_t j = first; j < vb_min(first + 8, n); j++)
-                memcpy(panel + (k * n + j) * size, columns[j] + k * size, size);
+            for (size_t j = 0; j < some; j++)
+                memcpy(panel + (k * n + first + j) * size, from[j] + k * size, size);
+    }
+}
+
+static void interleave_panel(vb_type type, const char *const *columns, size_t n, size_t d, char *panel)
+{
+    if (type == VB_F32 && n % 8 == 0)
+        interleave(sizeof(float), 8, columns, n, d, panel);
+    else if (type == VB_F32)
+        interleave(sizeof(float), 1, columns, n, d, panel);
+    else if (n % 8 == 0)
+        interleave(sizeof(double), 8, columns, n, d, panel);
+    else
+        interleave(sizeof(double), 1, columns, n, d, panel);
 }
 
 /* The columns from `first` to `end`, packed, and their numbers. Past the end the last one repeats. */
@@ -141,10 +157,7 @@ static void pack(const pairwise *p, const workspace *w, size_t first, size_t end
         char *panel = w->panels + (j - first) * p->d * size;
         for (size_t i = 0; i < n; i++)
             columns[i] = row_of(&p->b, vb_min(j + i, end - 1));
-        if (p->type == VB_F32)
-            interleave(sizeof(float), columns, n, p->d, panel);
-        else
-            interleave(sizeof(double), columns, n, p->d, panel);
+        interleave_panel(p->type, columns, n, p->d, panel);
     }
 }
 
