@@ -283,6 +283,25 @@ void vb_scorer_screen(vb_scorer *s, const float *narrow, const char *sample)
     }
 }
 
+/* The canonical sums, with the query in float32, which the screen has just read: in float64 it is twice as long,
+ * and with a thousand queries no longer in L2. */
+static void sums_of_few(const vb_scorer *s, const vb_view *rows, size_t n, double *sums, double *norms)
+{
+    const vb_accumulator accumulator = accumulators[s->metric];
+    const size_t few = 2;
+    double pair[3];
+
+    if (n > few) {
+        vb_kernels.rows[accumulator][s->type](s->query, rows, n, s->d, sums, norms);
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        vb_kernels.pair[accumulator][s->type](s->narrow, vb_row(rows, i), s->d, pair);
+        sums[i] = pair[0];
+        norms[i] = accumulator == VB_DOTNORM ? pair[2] : 0.0;
+    }
+}
+
 size_t vb_scorer_closer(vb_scorer *s, const vb_view *rows, size_t n, double bar, uint32_t *positions, double *scores)
 {
     /* More than this share left over costs more than the screen saves; then it is tried again
@@ -305,7 +324,7 @@ size_t vb_scorer_closer(vb_scorer *s, const vb_view *rows, size_t n, double bar,
         return 0;
     for (size_t i = 0; i < count; i++)
         ids[i] = rows->ids ? rows->ids[positions[i]] : (int64_t)positions[i];
-    vb_kernels.rows[accumulators[s->metric]][s->type](s->query, &left, count, s->d, sums, norms);
+    sums_of_few(s, &left, count, sums, norms);
     for (size_t i = 0; i < count; i++)
         scores[i] = score_of(s, vb_row(&left, i), sums[i], norms[i]);
     return count;

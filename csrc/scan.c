@@ -303,8 +303,11 @@ static vb_status meet_leftovers(const vb_search *s, const workspace *w, leftover
         chunk some;
         for (end = i + 1; end < left->n && end - i < VB_CHUNK && left->query[end] == left->query[i];)
             end++;
-        for (fetched = vb_max(fetched, end); fetched < vb_min(end + ROWS_AHEAD, left->n); fetched++)
+        for (fetched = vb_max(fetched, end); fetched < vb_min(end + ROWS_AHEAD, left->n); fetched++) {
             vb_fetch(s->corpus.base + (ptrdiff_t)left->row[fetched] * s->corpus.stride, bytes);
+            if (left->query[fetched] != left->query[fetched - 1])
+                vb_fetch((const char *)(w->narrow + left->query[fetched] * pitch(s)), s->d * sizeof *w->narrow);
+        }
         some.rows = (vb_view){s->corpus.base, s->corpus.stride, left->row + i};
         some.n = end - i;
         status = meet(w, left->query[i], &some, to);
