@@ -72,14 +72,19 @@ def test_public_names_are_documented():
     for name in vb.__all__:
         documented = inspect.getdoc(getattr(vb, name))
         assert documented, name
-        if inspect.isroutine(getattr(vb, name)):
+        if inspect.isroutine(getattr(vb, name)) or name == "FlatIndex":
             assert ">>> " in documented or name == "get_num_threads", f"{name} has no example"
 
 
-@pytest.mark.parametrize("name", [n for n in vb.__all__ if inspect.isroutine(getattr(vb, n))])
-def test_examples_in_docstrings(name):
-    parser = doctest.DocTestParser()
-    test = parser.get_doctest(inspect.getdoc(getattr(vb, name)), {}, name, None, 0)
+PAGES = sorted(Path(__file__).parent.parent.glob("docs/*.md"))
+DOCUMENTED = {name: inspect.getdoc(getattr(vb, name)) or "" for name in vb.__all__} | {
+    page.name: page.read_text(encoding="utf-8").replace("```", "") for page in PAGES
+}
+
+
+@pytest.mark.parametrize("name", [name for name, text in DOCUMENTED.items() if ">>> " in text])
+def test_examples_in_docstrings_and_pages(name):
+    test = doctest.DocTestParser().get_doctest(DOCUMENTED[name], {}, name, None, 0)
     before = _core.active_level()
     assert doctest.DocTestRunner().run(test).failed == 0
     assert _core.active_level() == before

@@ -179,21 +179,32 @@ def test_memory_beside_the_result_is_small():
                                   "vb.within(X[0], X, 1.0)", "vb.topk(X[0], X, 10, where=mask)"])  # fmt: skip
 def test_the_process_grows_little(call):
     """All of it, the core's own memory included: under 16 MiB."""
+    assert grown_by(300_000, 64, call) < 16 << 20
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(("rows", "d", "k"), [(100_000, 128, 100), (20_000, 768, 10)])
+def test_the_process_grows_little_with_many_queries(rows, d, k, threads):
+    """Their codes, and those of a chunk of the corpus, too: under 64 MiB."""
+    assert grown_by(rows, d, f"vb.topk(X[:1000], X, {k}, threads={threads})") < 64 << 20
+
+
+def grown_by(rows, d, call):
+    """Bytes that a process has at most had more than before, in a fresh one."""
     code = f"""
 import numpy as np, vecblade as vb
 def peak():
     return int(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1])
-X = np.random.default_rng(0).standard_normal((300_000, 64), dtype=np.float32)
+X = np.random.default_rng(0).standard_normal(({rows}, {d}), dtype=np.float32)
 mask = np.arange(len(X)) % 3 > 0
 vb.topk(X[0], X[:5000], 10)
 before = peak()
 {call}
 print(peak() - before)
 """
-    grown = int(
-        subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, check=True).stdout
-    )
-    assert grown < 16 << 10
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, check=True)
+    return int(done.stdout) << 10
 
 
 X3 = np.ones((4, 3), np.float32)
