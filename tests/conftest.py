@@ -2,7 +2,11 @@
 
 import ctypes
 import mmap
+import signal
+import subprocess
 import sys
+from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 import pytest
@@ -78,3 +82,15 @@ class GuardedRow:
 
 
 needs_guard_pages = pytest.mark.skipif(sys.platform == "win32", reason="mprotect is POSIX")
+
+
+@contextmanager
+def interruptible(command):
+    """A process that takes SIGINT, which a shell lets its background jobs ignore, and that ends here."""
+    take = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, preexec_fn=take, **pipes) as process:
+        try:
+            yield process
+        finally:
+            process.kill()

@@ -239,6 +239,27 @@ def test_threads_and_pieces_cannot_be_seen(isa):
 # ---- that codes are at work at all ------------------------------------------------------------
 
 
+@pytest.mark.parametrize("queries", [1, N])
+@pytest.mark.parametrize("metric", METRICS)
+def test_ties_between_parts_of_the_corpus(isa, metric, queries):
+    """
+    A part that has found its rows raises the bar for the others, whose rows may tie with it and come first.
+
+    Equal rows, the best, lie at the beginning of every part but the first, and at the end of that.
+    """
+    d, part, parts = 16, 4096, 8  # two threads cut the corpus into eight
+    X = gaussian(0, part * parts, d).astype(np.float32)
+    best = np.full(d, 8.0, np.float32)
+    rows = np.concatenate(
+        [np.arange(part - 6, part), *(np.arange(i, i + 40) for i in range(part, len(X), part))]
+    )
+    X[rows] = best
+    q = np.tile(best, (queries, 1))
+    for k in (1, 10, 50):
+        for found in (vb.topk(q, X, k, metric, threads=2), vb.FlatIndex(X, metric).search(q, k, threads=2)):
+            assert found.indices.tolist() == [rows[:k].tolist()] * queries
+
+
 def test_codes_rule_out_nearly_all_rows(isa):
     """Or all of the above would prove nothing."""
     X, queries = gaussian(0, 40_000, 64).astype(np.float32), gaussian(1, 20, 64).astype(np.float32)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import same_bits
+from conftest import interruptible, same_bits
 
 import vecblade as vb
 from vecblade import _cli, _demo
@@ -189,15 +189,11 @@ def test_ctrl_c(tmp_path):
     corpus = np.lib.format.open_memmap(tmp_path / "X.npy", "w+", np.float32, (1_000_000, 64))
     np.save(tmp_path / "Q.npy", np.ones((20_000, 64), np.float32))
     del corpus
-    process = subprocess.Popen(
-        [sys.executable, "-m", "vecblade", "search", "--corpus", tmp_path / "X.npy", "--queries", tmp_path / "Q.npy"],
-        stderr=subprocess.PIPE, text=True)  # fmt: skip
-    try:
+    files = ["--corpus", tmp_path / "X.npy", "--queries", tmp_path / "Q.npy"]
+    with interruptible([sys.executable, "-m", "vecblade", "search", *files]) as process:
         time.sleep(2)
         process.send_signal(signal.SIGINT)
         _, error = process.communicate(timeout=30)
-    finally:
-        process.kill()
     assert process.returncode == 130
     assert error == "vecblade: interrupted\n"
 

@@ -3,7 +3,6 @@
 import multiprocessing
 import os
 import signal
-import subprocess
 import sys
 import textwrap
 import threading
@@ -12,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from conftest import same_bits
+from conftest import interruptible, same_bits
 
 import vecblade as vb
 from vecblade import _core, _threads
@@ -192,20 +191,12 @@ def test_ctrl_c_is_taken_between_tiles(threads, call):
         except KeyboardInterrupt:
             print("interrupted", flush=True)
     """
-    process = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(script)],
-        stdout=subprocess.PIPE,
-        text=True,
-        stderr=subprocess.PIPE,
-    )
-    try:
+    with interruptible([sys.executable, "-c", textwrap.dedent(script)]) as process:
         assert process.stdout.readline() == "ready\n"
         time.sleep(0.7)
         start = time.monotonic()
         process.send_signal(signal.SIGINT)
         out, error = process.communicate(timeout=30)
-    finally:
-        process.kill()
     assert out == "interrupted\n", error
     assert time.monotonic() - start < 10
 
