@@ -3,6 +3,7 @@
 import copy
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import threading
@@ -199,9 +200,9 @@ def test_refusals():
         (lambda: index.add(X[:, :3]), ValueError, "rows has rows of 3 numbers and the index rows of 6"),
         (lambda: index.add(X[None]), ValueError, r"rows has shape \(1, 20, 6\)"),
         (
-            lambda: index.add(X.astype(np.float64)),
+            lambda: index.add(X + np.float64(0.1)),
             TypeError,
-            r"float64, and the index holds float32; .*np\.float32",
+            r"rows has dtype float64 and numbers that float32, .* would round; .*np\.float32",
         ),
         (lambda: index.add("no"), TypeError, "rows"),
         (
@@ -211,6 +212,16 @@ def test_refusals():
         ),
         (lambda: index.remove(np.ones(3, bool)), ValueError, r"where is a mask of shape \(3,\)"),
         (lambda: index.remove([0.5]), TypeError, "where has dtype float64"),
+        (lambda: index.remove(None), TypeError, "where is None; accepted are a boolean mask or row ids"),
+        (lambda: index.search(X, 2, where=[[1], [2, 3]]), TypeError, "where is neither a boolean mask"),
+        (
+            lambda: vb.FlatIndex(X[:0]).search(X, 2, where=[0]),
+            ValueError,
+            "from 0 to 0; the corpus has no rows",
+        ),
+        (lambda: index.within(X, "0.5"), TypeError, "threshold must be a number, not '0.5'"),
+        (lambda: index.within(X, True), TypeError, "threshold must be a number, not True"),
+        (lambda: index.within(X, 10**400), ValueError, "threshold must be finite"),
     ):
         with pytest.raises(error, match=message):
             call()
@@ -344,6 +355,55 @@ def test_pickling_and_copying():
     assert same_results(index, np.concatenate([X, X[:10]]))
 
 
+class Named(vb.FlatIndex):
+    def __init__(self, X, names):
+        super().__init__(X)
+        self.names = names
+
+
+def test_a_pickle_is_of_the_moment_and_of_all():
+    X = gaussian(0, 3000, 16)
+    index, buffers = Named(X.copy(), ["a"]), []
+    data = pickle.dumps(index, 5, buffer_callback=buffers.append)
+    index.remove(np.arange(1500))
+    other = pickle.loads(data, buffers=[bytes(part) for part in buffers])
+    assert same_results(other, X)
+    assert other.names == ["a"]
+    for rows in (X[:0], X[:3]):  # its rows are in memory that cannot be written
+        other.add(rows)
+    assert same_results(other, np.concatenate([X, X[:3]]))
+
+
+def test_adding_numbers_of_a_wider_type():
+    index = vb.FlatIndex(gaussian(0, 5, 2))
+    index.add([[1.0, 2.0], [np.nan, np.inf]])
+    index.add([3, 4])
+    assert same_bits(index.vectors[5:], np.array([[1, 2], [np.nan, np.inf], [3, 4]], np.float32))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions and links")
+def test_saving_over_a_file(tmp_path):
+    X = gaussian(0, 40, 8)
+    path, link = tmp_path / ("n" * 250), tmp_path / "link"
+    path.write_bytes(b"")
+    path.chmod(0o600)
+    link.symlink_to(path)
+    vb.FlatIndex(X).save(os.fsencode(link))
+    assert link.is_symlink()
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert same_results(vb.FlatIndex.load(os.fsencode(path)), X)
+    assert sorted(os.listdir(tmp_path)) == ["link", path.name]
+
+
+def test_a_file_has_no_other_bytes_of_the_process(tmp_path):
+    for rows in (0, 3):
+        junk = np.full(1 << 20, 255, np.uint8)
+        del junk
+        vb.FlatIndex(np.zeros((rows, 1024), np.float32)).save(tmp_path / "index")
+        data = np.frombuffer((tmp_path / "index").read_bytes(), np.uint8)[4096:]
+        assert set(np.unique(data)) <= {0, 128, 63}, "zeros, their codes, and units of 1.0"
+
+
 # ---- sharing ----------------------------------------------------------------------------------
 
 
@@ -435,6 +495,35 @@ def test_a_change_during_its_own_search_is_refused():
     adding.join()
     assert found == [[0]]
     assert len(index) == len(X) + 1
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs POSIX timers")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # in a destructor, by chance
+def test_interruptions_anywhere_leave_the_gate_open():
+    class Stop(Exception):
+        pass
+
+    def stop(number, frame):
+        raise Stop
+
+    index = vb.FlatIndex(gaussian(0, 50, 8))
+    random, before, stopped = np.random.default_rng(0), signal.signal(signal.SIGALRM, stop), 0
+    try:
+        for _ in range(300):
+            try:
+                signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-5, 4e-4))
+                for _ in range(3000):
+                    index.search(index.vectors[0], 1)
+                    index.remove([])
+            except Stop:
+                stopped += 1
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert stopped > 100
+    assert index.remove([0]) == 1
+    assert same_results(index, gaussian(0, 50, 8)[1:])
 
 
 def test_an_interrupted_change_leaves_a_right_index(monkeypatch):

@@ -15,7 +15,9 @@ Checksums are CRC-32.
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import struct
 import sys
 import zlib
@@ -39,8 +41,11 @@ def save(
     path: str | os.PathLike[str], metric: str, rows: np.ndarray, panels: np.ndarray, center: np.ndarray
 ) -> None:
     """Into a file beside `path`, which takes its name when it is complete."""
-    target = os.fspath(path)
-    beside = f"{target}.{os.getpid()}-{os.urandom(4).hex()}.tmp"
+    target = os.path.realpath(os.fsdecode(path))
+    folder = os.path.dirname(target)
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(errno.ENOENT, "the folder to save the index in does not exist", folder)
+    beside = os.path.join(folder, f".vecblade-{os.urandom(8).hex()}.tmp")
     places, size = _layout(rows.shape, rows.itemsize)
     kind = next(name for name, dtype in TYPES.items() if dtype == rows.dtype)
     try:
@@ -59,6 +64,8 @@ def save(
             file.write(header + CHECKSUM.pack(zlib.crc32(header)))
             file.flush()
             os.fsync(file.fileno())
+        if os.path.exists(target):
+            os.chmod(beside, stat.S_IMODE(os.stat(target).st_mode))
         os.replace(beside, target)
     except BaseException:
         if os.path.exists(beside):

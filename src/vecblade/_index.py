@@ -6,6 +6,7 @@ import os
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 import numpy as np
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     Progress = Callable[[float, float], object] | None
 
 PANEL = 32  # rows, which have their codes together
+# The attributes of an index; a subclass may have more.
+OWN = {"_metric", "_rows", "_count", "_owned", "_panels", "_center", "_stats", "_gate"}
 
 
 class FlatIndex:
@@ -239,12 +242,14 @@ class FlatIndex:
         """
         more = np.atleast_2d(_arrays.rows(rows, "rows", (1, 2)))
         threads = _threads.resolve(threads)
-        if not np.can_cast(more.dtype, self._rows.dtype):
-            name = self._rows.dtype.name
-            raise TypeError(
-                f"rows has dtype {more.dtype}, and the index holds {name}; "
-                f"if rounding is right, pass np.asarray(rows, np.{name})"
-            )
+        if not np.can_cast(more.dtype, dtype := self._rows.dtype):
+            with np.errstate(over="ignore"):
+                given, more = more, more.astype(dtype)
+            if not np.array_equal(given, more, equal_nan=True):
+                raise TypeError(
+                    f"rows has dtype {given.dtype} and numbers that {dtype}, which the index holds, "
+                    f"would round; if that is right, pass np.asarray(rows, np.{dtype})"
+                )
         with self._gate.writing():
             _arrays.same_width(more, "rows", self._rows, "the index")
             first, count, rows = self._count, self._count + len(more), self._rows
@@ -275,6 +280,8 @@ class FlatIndex:
             How many rows were removed.
         """
         threads = _threads.resolve(threads)
+        if where is None:
+            raise TypeError("where is None; accepted are a boolean mask or row ids of the rows to remove")
         with self._gate.writing():
             gone = eligible_rows(where, self._count)
             keep = np.ones(self._count, bool)
@@ -326,6 +333,7 @@ class FlatIndex:
         Parameters
         ----------
         path : path_like
+            A link is followed, and a file that is replaced keeps its permissions.
         """
         with self._gate.writing():
             _file.save(path, self._metric, self.vectors, *self._codes())
@@ -369,29 +377,39 @@ class FlatIndex:
             return {
                 "metric": self._metric,
                 "rows": np.array(self.vectors),
-                "panels": panels,
-                "center": center,
+                "panels": np.array(panels),
+                "center": np.array(center),
+                "more": {name: value for name, value in vars(self).items() if name not in OWN},
             }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._start(state["metric"], state["rows"])
-        self._owned = True
+        self._owned = bool(self._rows.flags.writeable)
+        vars(self).update(state["more"])
         self._panels, self._center = (_aligned(state[name].size) for name in ("panels", "center"))
         self._panels[:], self._center[:] = state["panels"], state["center"]
 
 
 def _aligned(size: int) -> np.ndarray:
-    """So many bytes, on a multiple of 64."""
-    memory = np.empty(size + 64, np.uint8)
+    """So many zero bytes, on a multiple of 64."""
+    memory = np.zeros(size + 64, np.uint8)
     start = -memory.ctypes.data % 64
     return memory[start : start + size]
+
+
+class _Visit:
+    """Of one thread to an index, while it reads, waits to write, or writes."""
+
+    def __init__(self, thread: int):
+        self.thread = thread
 
 
 class _Gate:
     """
     Lets any number of threads read, or one write, which goes before those that come to read.
 
-    Who would wait for itself gets a RuntimeError.
+    Who would wait for itself gets a RuntimeError. Visits are known by weak references: one that an
+    exception ends where no `finally` is in force yet (Ctrl-C comes anywhere) is over all the same.
     """
 
     def __init__(self) -> None:
@@ -400,51 +418,56 @@ class _Gate:
     def _open(self) -> None:
         self.lock = threading.Lock()
         self._changed = threading.Condition(self.lock)
-        self._readers: list[int] = []
-        self._writer: int | None = None
-        self.waiting = 0  # to write
+        self.readers: WeakSet[_Visit] = WeakSet()
+        self.waiting: WeakSet[_Visit] = WeakSet()  # to write
+        self.writers: WeakSet[_Visit] = WeakSet()
         self._process = os.getpid()
 
-    def _enter(self) -> int:
+    def _visit(self) -> _Visit:
         if self._process != os.getpid():  # forked: the parent's threads are not here
             self._open()
-        return threading.get_ident()
+        return _Visit(threading.get_ident())
+
+    def _wait(self, *others: WeakSet[_Visit]) -> None:
+        """Until there are no others. A visit that ended without a word is noticed in a moment."""
+        while any(map(len, others)):
+            self._changed.wait(0.05)
+
+    def _leave(self, visit: _Visit) -> None:
+        with self.lock:
+            for visits in (self.readers, self.waiting, self.writers):
+                visits.discard(visit)
+            self._changed.notify_all()
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        me = self._enter()
-        with self.lock:
-            if self._writer == me:
-                raise RuntimeError("an index cannot be searched by what is called while it changes")
-            if me not in self._readers:  # else a writer that waits, waits for me
-                self._changed.wait_for(lambda: self._writer is None and not self.waiting)
-            self._readers.append(me)
+        visit = self._visit()
         try:
+            with self.lock:
+                if visit.thread in {writer.thread for writer in self.writers}:
+                    raise RuntimeError("an index cannot be searched by what is called while it changes")
+                if visit.thread not in {reader.thread for reader in self.readers}:
+                    # Else a writer that waits, waits for this thread.
+                    self._wait(self.writers, self.waiting)
+                self.readers.add(visit)
             yield
         finally:
-            with self.lock:
-                self._readers.remove(me)
-                self._changed.notify_all()
+            self._leave(visit)
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        me = self._enter()
-        with self.lock:
-            if me in self._readers or self._writer == me:
-                raise RuntimeError("an index cannot be changed by what is called during its own search")
-            self.waiting += 1
-            try:
-                self._changed.wait_for(lambda: self._writer is None and not self._readers)
-                self._writer = me
-            finally:
-                self.waiting -= 1
-                self._changed.notify_all()
+        visit = self._visit()
         try:
+            with self.lock:
+                if visit.thread in {other.thread for other in (*self.readers, *self.writers)}:
+                    raise RuntimeError("an index cannot be changed by what is called during its own search")
+                self.waiting.add(visit)
+                self._wait(self.readers, self.writers)
+                self.writers.add(visit)
+                self.waiting.discard(visit)
             yield
         finally:
-            with self.lock:
-                self._writer = None
-                self._changed.notify_all()
+            self._leave(visit)
 
 
 def explain(

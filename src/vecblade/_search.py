@@ -110,7 +110,10 @@ class Corpus:
 def eligible_rows(where: Any, rows: int) -> Eligible:
     if where is None:
         return Eligible(None, None, rows)
-    array = np.asarray(where)
+    try:
+        array = np.asarray(where)
+    except ValueError:
+        raise TypeError("where is neither a boolean mask nor a 1-D array of integer row ids") from None
     if array.dtype == np.bool_:
         if array.shape != (rows,):
             raise ValueError(
@@ -127,7 +130,8 @@ def eligible_rows(where: Any, rows: int) -> Eligible:
         )
     low, high = array.min(), array.max()
     if low < 0 or high >= rows:
-        raise ValueError(f"where has row ids from {low} to {high}; the corpus has rows 0 to {rows - 1}")
+        has = f"rows 0 to {rows - 1}" if rows else "no rows"
+        raise ValueError(f"where has row ids from {low} to {high}; the corpus has {has}")
     ids = np.unique(array).astype(np.int64, copy=False)
     return Eligible(None, ids, len(ids))
 
@@ -149,8 +153,12 @@ def check_k(k: Any) -> int:
 
 
 def check_threshold(threshold: Any, metric: str) -> float:
+    if isinstance(threshold, (bool, str, bytes)):
+        raise TypeError(f"threshold must be a number, not {threshold!r}")
     try:
         value = float(threshold)
+    except OverflowError:
+        value = math.inf
     except (TypeError, ValueError):
         raise TypeError(f"threshold must be a number, not {threshold!r}") from None
     if not math.isfinite(value):
