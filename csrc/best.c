@@ -69,7 +69,10 @@ static void select_smallest(vb_candidate *items, size_t n, size_t k)
  * the fewer selections. */
 size_t vb_best_capacity(size_t k) { return k + (k / 8 > 8 ? k / 8 : 8); }
 
-void vb_best_init(vb_best *best, size_t k, vb_candidate *items) { *best = (vb_best){items, 0, k, no_bar, NAN}; }
+void vb_best_init(vb_best *best, size_t k, vb_candidate *items)
+{
+    *best = (vb_best){items, 0, k, {no_bar, INT64_MAX}, NAN};
+}
 
 static void shrink(vb_best *best)
 {
@@ -77,11 +80,11 @@ static void shrink(vb_best *best)
         return;
     select_smallest(best->items, best->count, best->k);
     best->count = best->k;
-    best->bar = 0;
-    for (size_t i = 0; i < best->k; i++)
-        if (best->items[i].key > best->bar)
-            best->bar = best->items[i].key;
-    best->bar_score = vb_best_score(best->bar);
+    best->bar = best->items[0];
+    for (size_t i = 1; i < best->k; i++)
+        if (before(&best->bar, &best->items[i]))
+            best->bar = best->items[i];
+    best->bar_score = vb_best_score(best->bar.key);
 }
 
 void vb_best_offer(vb_best *best, const int64_t *rows, const double *scores, size_t n)
@@ -89,10 +92,10 @@ void vb_best_offer(vb_best *best, const int64_t *rows, const double *scores, siz
     const size_t capacity = vb_best_capacity(best->k);
 
     for (size_t i = 0; i < n; i++) {
-        const uint64_t key = key_of(scores[i]);
-        if (key >= best->bar)
+        const vb_candidate candidate = {key_of(scores[i]), rows[i]};
+        if (!before(&candidate, &best->bar))
             continue;
-        best->items[best->count++] = (vb_candidate){key, rows[i]};
+        best->items[best->count++] = candidate;
         if (best->count == capacity)
             shrink(best);
     }

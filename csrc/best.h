@@ -1,8 +1,8 @@
 /* best.h - the k best of a stream of scored rows.
  *
  * Knows no metric: a score is a float64, smaller is better, NaN is worst. Scores become integer
- * keys in the same order, in which -0.0 equals 0.0 and all NaNs are one. The rows must come in ascending
- * order: then a row that only ties with the k-th best loses, and one comparison decides.
+ * keys in the same order, in which -0.0 equals 0.0 and all NaNs are one. Rows may come in any order; of those
+ * with equal scores the first ones are the best.
  */
 #ifndef VB_BEST_H
 #define VB_BEST_H
@@ -19,8 +19,8 @@ typedef struct {
 typedef struct {
     vb_candidate *items; /* room for vb_best_capacity(k) */
     size_t count, k;
-    uint64_t bar;     /* only a smaller key can still get in */
-    double bar_score; /* the score of that key; NaN: any score may get in */
+    vb_candidate bar; /* only what is before it can still get in */
+    double bar_score; /* its score; NaN: any score may get in */
 } vb_best;
 
 size_t vb_best_capacity(size_t k);

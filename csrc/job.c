@@ -4,10 +4,21 @@
 #include <stdlib.h>
 #include <time.h>
 
+#if defined(_WIN32)
+#define WIN32_LEAN_AND_MEAN
+#define NOMINMAX
+#include <windows.h>
+static void let_others_run(void) { SwitchToThread(); }
+#else
+#include <sched.h>
+static void let_others_run(void) { sched_yield(); }
+#endif
+
 #if defined(_MSC_VER) && !defined(__clang__)
 #include <intrin.h>
 int64_t vb_counter_add(vb_counter *c, int64_t amount) { return _InterlockedExchangeAdd64(&c->value, amount); }
 int64_t vb_counter_get(const vb_counter *c) { return c->value; }
+static int64_t exchange(volatile int64_t *place, int64_t value) { return _InterlockedExchange64(place, value); }
 
 void vb_counter_lower(vb_counter *c, int64_t value)
 {
@@ -23,6 +34,11 @@ int64_t vb_counter_add(vb_counter *c, int64_t amount)
 
 int64_t vb_counter_get(const vb_counter *c) { return __atomic_load_n(&c->value, __ATOMIC_ACQUIRE); }
 
+static int64_t exchange(volatile int64_t *place, int64_t value)
+{
+    return __atomic_exchange_n(place, value, __ATOMIC_ACQ_REL);
+}
+
 void vb_counter_lower(vb_counter *c, int64_t value)
 {
     int64_t now = vb_counter_get(c);
@@ -30,6 +46,15 @@ void vb_counter_lower(vb_counter *c, int64_t value)
     }
 }
 #endif
+
+/* Nobody in a queue: the next in line might be the one that has no processor. */
+void vb_lock_take(vb_lock *lock)
+{
+    while (exchange(&lock->taken, 1))
+        let_others_run();
+}
+
+void vb_lock_give(vb_lock *lock) { exchange(&lock->taken, 0); }
 
 /* One thread's view of the job it works on. */
 struct vb_pulse {

@@ -34,6 +34,14 @@ int64_t vb_counter_get(const vb_counter *counter);
 /* Make it `value` if that is less. */
 void vb_counter_lower(vb_counter *counter, int64_t value);
 
+/* For moments: a thread that waits only lets others run. Zero: open. */
+typedef struct {
+    volatile int64_t taken;
+} vb_lock;
+
+void vb_lock_take(vb_lock *lock);
+void vb_lock_give(vb_lock *lock);
+
 VB_INLINE size_t vb_divide_up(size_t a, size_t b) { return a / b + (a % b != 0); }
 VB_INLINE size_t vb_min(size_t a, size_t b) { return a < b ? a : b; }
 VB_INLINE size_t vb_max(size_t a, size_t b) { return a > b ? a : b; }

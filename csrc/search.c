@@ -11,37 +11,44 @@
 
 typedef struct {
     vb_search search;
-    size_t k, k_split;   /* of all rows; of one split's rows */
-    vb_candidate *found; /* [query][split][k_split], when there are several splits */
-    size_t *counts;      /* [query][split] */
-    vb_counter *bars;    /* [query]: the least bar of any split, which serves all of them; or NULL */
+    size_t k;
+    /* When the corpus is split, for each query: the best so far of all splits, and its bar. (Splits that each keep
+     * their own look at many more rows, for each begins without a bar.) */
+    vb_best *shared;
+    vb_candidate *items;
+    vb_lock *locks;
+    vb_counter *bars;
     int64_t *indices;
     double *values;
 } topk;
 
+/* Of a block of queries. */
 typedef struct {
-    vb_counter *bars; /* of the first query on; or NULL */
     vb_best *best;
+    vb_lock *locks;   /* or NULL: */
+    vb_counter *bars; /* nobody else is there */
 } topk_context;
 
 /* Keys are unsigned, counters signed. */
 static int64_t bar_of(uint64_t key) { return (int64_t)(key ^ (uint64_t)1 << 63); }
 static uint64_t key_of_bar(int64_t bar) { return (uint64_t)bar ^ (uint64_t)1 << 63; }
 
-/* A row that ties with another split's bar may come before it. */
 static double topk_bar(void *context, size_t q)
 {
     const topk_context *c = context;
-    const uint64_t shared = c->bars ? key_of_bar(vb_counter_get(&c->bars[q])) : UINT64_MAX;
-    return shared < c->best[q].bar ? vb_best_score(shared) : c->best[q].bar_score;
+    return c->bars ? vb_best_score(key_of_bar(vb_counter_get(&c->bars[q]))) : c->best[q].bar_score;
 }
 
 static vb_status topk_take(void *context, size_t q, const int64_t *ids, const double *scores, size_t n)
 {
     const topk_context *c = context;
+    if (c->locks)
+        vb_lock_take(&c->locks[q]);
     vb_best_offer(&c->best[q], ids, scores, n);
-    if (c->bars)
-        vb_counter_lower(&c->bars[q], bar_of(c->best[q].bar));
+    if (c->locks) {
+        vb_counter_lower(&c->bars[q], bar_of(c->best[q].bar.key));
+        vb_lock_give(&c->locks[q]);
+    }
     return VB_OK;
 }
 
@@ -59,62 +66,61 @@ static vb_status topk_tile(vb_job *job, size_t index, void *scratch, vb_pulse *p
     topk *t = (topk *)job;
     const vb_search *s = &t->search;
     const size_t first = index / s->splits * s->block, count = vb_min(s->block, s->queries.count - first);
-    const size_t capacity = vb_best_capacity(t->k_split), part = index % s->splits;
-    vb_candidate *items = (vb_candidate *)((char *)scratch + vb_scan_bytes(s));
-    vb_best *best = (vb_best *)(items + s->block * capacity);
-    topk_context context = {t->bars ? t->bars + first : NULL, best};
+    const size_t capacity = vb_best_capacity(t->k);
+    topk_context context;
     const vb_collector collector = {topk_bar, topk_take, &context};
     vb_status status;
 
-    for (size_t q = 0; q < count; q++)
-        vb_best_init(&best[q], t->k_split, items + q * capacity);
+    if (t->shared) {
+        context = (topk_context){t->shared + first, t->locks + first, t->bars + first};
+    } else {
+        vb_candidate *items = (vb_candidate *)((char *)scratch + vb_scan_bytes(s));
+        context = (topk_context){(vb_best *)(items + s->block * capacity), NULL, NULL};
+        for (size_t q = 0; q < count; q++)
+            vb_best_init(&context.best[q], t->k, items + q * capacity);
+    }
     status = vb_scan(&t->search, index, scratch, pulse, &collector);
     if (status != VB_OK)
         return status;
-    for (size_t q = 0; q < count; q++)
-        if (s->splits == 1) {
-            topk_emit(t, first + q, &best[q]);
-        } else {
-            const size_t slot = (first + q) * s->splits + part;
-            t->counts[slot] = vb_best_finish(&best[q]);
-            memcpy(t->found + slot * t->k_split, best[q].items, t->counts[slot] * sizeof *t->found);
-        }
+    for (size_t q = 0; !t->shared && q < count; q++)
+        topk_emit(t, first + q, &context.best[q]);
     return VB_OK;
 }
 
-/* Merge the splits' findings: they are in ascending order of rows, as vb_best_offer wants. */
-vb_status vb_topk_finish(vb_job *job)
+void vb_topk_finish(vb_job *job)
 {
     topk *t = (topk *)job;
-    const vb_search *s = &t->search;
-    vb_candidate *items;
 
-    if (s->splits == 1)
-        return VB_OK;
-    items = vb_alloc(s->splits * t->k_split, sizeof *items);
-    if (!items)
-        return VB_NO_MEMORY;
-    for (size_t q = 0; q < s->queries.count; q++) {
-        vb_best best;
-        vb_best_init(&best, t->k, items);
-        for (size_t part = 0; part < s->splits; part++) {
-            const size_t slot = q * s->splits + part;
-            memcpy(items + best.count, t->found + slot * t->k_split, t->counts[slot] * sizeof *items);
-            best.count += t->counts[slot];
-        }
-        topk_emit(t, q, &best);
-    }
-    free(items);
-    return VB_OK;
+    for (size_t q = 0; t->shared && q < t->search.queries.count; q++)
+        topk_emit(t, q, &t->shared[q]);
 }
 
 static void topk_end(vb_job *job)
 {
     topk *t = (topk *)job;
     vb_search_end(&t->search);
-    free(t->found);
-    free(t->counts);
+    free(t->shared);
+    free(t->items);
+    free(t->locks);
     free(t->bars);
+}
+
+/* For searches with several splits; 0 if memory is short. */
+static int topk_share(topk *t)
+{
+    const size_t n = t->search.queries.count, capacity = vb_best_capacity(t->k);
+
+    t->shared = vb_alloc(n, sizeof *t->shared);
+    t->items = vb_alloc(n, capacity * sizeof *t->items);
+    t->locks = calloc(n, sizeof *t->locks);
+    t->bars = vb_alloc(n, sizeof *t->bars);
+    if (!t->shared || !t->items || !t->locks || !t->bars)
+        return 0;
+    for (size_t q = 0; q < n; q++) {
+        vb_best_init(&t->shared[q], t->k, t->items + q * capacity);
+        t->bars[q].value = INT64_MAX;
+    }
+    return 1;
 }
 
 vb_job *vb_topk_new(vb_metric metric, size_t d, const vb_rows *queries, const vb_rows *corpus, const vb_codes *codes,
@@ -122,7 +128,6 @@ vb_job *vb_topk_new(vb_metric metric, size_t d, const vb_rows *queries, const vb
 {
     topk *t = calloc(1, sizeof *t);
     const size_t room = vb_best_capacity(k) * sizeof(vb_candidate) + sizeof(vb_best);
-    size_t slots;
 
     if (!t)
         return NULL;
@@ -133,21 +138,13 @@ vb_job *vb_topk_new(vb_metric metric, size_t d, const vb_rows *queries, const vb
         return NULL;
     }
     t->k = k;
-    t->k_split = vb_min(k, t->search.split);
     t->indices = indices;
     t->values = values;
-    t->search.job.scratch_bytes += t->search.block * room;
-    if (t->search.splits > 1) {
-        slots = queries->count * t->search.splits;
-        t->found = vb_alloc(slots, t->k_split * sizeof *t->found);
-        t->counts = calloc(slots, sizeof *t->counts);
-        t->bars = t->k_split == k ? vb_alloc(queries->count, sizeof *t->bars) : NULL;
-        if (!t->found || !t->counts || (t->k_split == k && !t->bars)) {
-            vb_job_free(&t->search.job);
-            return NULL;
-        }
-        for (size_t q = 0; t->bars && q < queries->count; q++)
-            t->bars[q].value = INT64_MAX;
+    if (t->search.splits == 1) {
+        t->search.job.scratch_bytes += t->search.block * room;
+    } else if (!topk_share(t)) {
+        vb_job_free(&t->search.job);
+        return NULL;
     }
     return &t->search.job;
 }

@@ -168,7 +168,7 @@ vb_job *vb_codes_new(vb_metric metric, size_t d, const vb_rows *rows, size_t fir
 vb_job *vb_topk_new(vb_metric metric, size_t d, const vb_rows *queries, const vb_rows *corpus, const vb_codes *codes,
                     const vb_where *where, size_t k, int threads, int64_t *indices, double *values);
 /* After the job is complete: gather what the threads found. */
-vb_status vb_topk_finish(vb_job *job);
+void vb_topk_finish(vb_job *job);
 
 /* Every corpus row at least as close as the threshold, for each query. */
 vb_job *vb_within_new(vb_metric metric, size_t d, const vb_rows *queries, const vb_rows *corpus, const vb_codes *codes,

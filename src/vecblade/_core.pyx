@@ -78,7 +78,7 @@ cdef extern from "vecblade.h":
     vb_job *vb_codes_new(vb_metric, size_t, const vb_rows *, size_t, char *, float *)
     vb_job *vb_topk_new(vb_metric, size_t, const vb_rows *, const vb_rows *, const vb_codes *, const vb_where *,
                         size_t, int, int64_t *, double *)
-    vb_status vb_topk_finish(vb_job *) noexcept nogil
+    void vb_topk_finish(vb_job *) noexcept nogil
     vb_job *vb_within_new(vb_metric, size_t, const vb_rows *, const vb_rows *, const vb_codes *, const vb_where *,
                           double, int)
     int64_t vb_within_offsets(vb_job *, int64_t *) noexcept nogil
@@ -785,10 +785,8 @@ def use_plans(str last):
 
 cdef class TopKJob(Job):
     def finish(self):
-        cdef vb_status status
         with nogil:
-            status = vb_topk_finish(self.job)
-        self.check(status)
+            vb_topk_finish(self.job)
 
 
 cdef const vb_codes *codes_of(vb_codes *place, corpus, codes) except? NULL:
