@@ -274,6 +274,14 @@ def test_codes_rule_out_nearly_all_rows(isa):
                 assert 200 <= told.rescored < told.pairs / 20
 
 
+@pytest.mark.parametrize("k", [10, 1000])
+def test_more_threads_do_not_measure_more_rows(k):
+    """They share what they have found: parts of the corpus on their own would measure several times as many."""
+    X, queries = gaussian(0, 80_000, 16).astype(np.float32), gaussian(1, 20, 16).astype(np.float32)
+    one, two = (vb.explain(queries, X, k, "dot", threads=n).rescored for n in (1, 2))
+    assert two < 1.6 * one
+
+
 def test_plans():
     X = gaussian(0, 3000, 16)
     index = vb.FlatIndex(X)
