@@ -46,7 +46,7 @@ static vb_plan last_plan = VB_PLAN_CODES;
 
 void vb_use_plans(vb_plan last) { last_plan = last; }
 
-/* Measured on Zen 4. A row costs 40 ns to encode (128 numbers) and each query 0.7 ns from then on, without
+/* Measured on Zen 4. A row costs 50 ns to encode (128 numbers) and each query 0.7 ns from then on, without
  * codes 9 ns; so where ids leave one row in sixteen, a look at all codes is about as long. */
 static vb_plan choose(size_t d, size_t queries, size_t rows, const vb_codes *codes, const vb_where *where)
 {

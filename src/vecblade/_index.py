@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import threading
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
 
 import numpy as np
 
 from . import _arrays, _core, _file, _threads
+from ._gate import Gate
 from ._measure import metric_number
 from ._search import (
     NOTHING,
@@ -28,7 +26,7 @@ from ._search import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     Progress = Callable[[float, float], object] | None
 
@@ -116,7 +114,7 @@ class FlatIndex:
         self._owned = False
         self._panels, self._center = _aligned(0), _aligned(0)
         self._stats = NOTHING
-        self._gate = _Gate()
+        self._gate = Gate()
 
     # ---- what it is ---------------------------------------------------------------------
 
@@ -395,79 +393,6 @@ def _aligned(size: int) -> np.ndarray:
     memory = np.zeros(size + 64, np.uint8)
     start = -memory.ctypes.data % 64
     return memory[start : start + size]
-
-
-class _Visit:
-    """Of one thread to an index, while it reads, waits to write, or writes."""
-
-    def __init__(self, thread: int):
-        self.thread = thread
-
-
-class _Gate:
-    """
-    Lets any number of threads read, or one write, which goes before those that come to read.
-
-    Who would wait for itself gets a RuntimeError. Visits are known by weak references: one that an
-    exception ends where no `finally` is in force yet (Ctrl-C comes anywhere) is over all the same.
-    """
-
-    def __init__(self) -> None:
-        self._open()
-
-    def _open(self) -> None:
-        self.lock = threading.Lock()
-        self._changed = threading.Condition(self.lock)
-        self.readers: WeakSet[_Visit] = WeakSet()
-        self.waiting: WeakSet[_Visit] = WeakSet()  # to write
-        self.writers: WeakSet[_Visit] = WeakSet()
-        self._process = os.getpid()
-
-    def _visit(self) -> _Visit:
-        if self._process != os.getpid():  # forked: the parent's threads are not here
-            self._open()
-        return _Visit(threading.get_ident())
-
-    def _wait(self, *others: WeakSet[_Visit]) -> None:
-        """Until there are no others. A visit that ended without a word is noticed in a moment."""
-        while any(map(len, others)):
-            self._changed.wait(0.05)
-
-    def _leave(self, visit: _Visit) -> None:
-        with self.lock:
-            for visits in (self.readers, self.waiting, self.writers):
-                visits.discard(visit)
-            self._changed.notify_all()
-
-    @contextmanager
-    def reading(self) -> Iterator[None]:
-        visit = self._visit()
-        try:
-            with self.lock:
-                if visit.thread in {writer.thread for writer in self.writers}:
-                    raise RuntimeError("an index cannot be searched by what is called while it changes")
-                if visit.thread not in {reader.thread for reader in self.readers}:
-                    # Else a writer that waits, waits for this thread.
-                    self._wait(self.writers, self.waiting)
-                self.readers.add(visit)
-            yield
-        finally:
-            self._leave(visit)
-
-    @contextmanager
-    def writing(self) -> Iterator[None]:
-        visit = self._visit()
-        try:
-            with self.lock:
-                if visit.thread in {other.thread for other in (*self.readers, *self.writers)}:
-                    raise RuntimeError("an index cannot be changed by what is called during its own search")
-                self.waiting.add(visit)
-                self._wait(self.readers, self.writers)
-                self.writers.add(visit)
-                self.waiting.discard(visit)
-            yield
-        finally:
-            self._leave(visit)
 
 
 def explain(
