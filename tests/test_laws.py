@@ -169,6 +169,21 @@ def test_self_pairs_are_measured_once_and_mirrored(isa, metric, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n", [15, 16, 17, 48, 49, 63, 64, 65, 129])
+def test_mirrored_into_any_output(isa, dtype, n):
+    """Around the blocks that are transposed; nothing beside the output is touched."""
+    X = corpus(dtype)[-n:]
+    for metric in METRICS:
+        whole = vb.pairwise(X, X.copy(), metric)
+        for view in (lambda m: m[:n, : 2 * n : 2], lambda m: m[:n, :n].T, lambda m: m[:n, :n][::-1, ::-1]):
+            for threads in (1, 2):
+                memory, wanted = np.full((n + 1, 2 * n + 1), 7, dtype), np.full((n + 1, 2 * n + 1), 7, dtype)
+                vb.pairwise(X, metric=metric, out=view(memory), threads=threads)
+                view(wanted)[...] = whole
+                assert same_bits(memory, wanted)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape", [(1, 1), (13, 33), (31, 700), (700, 13)])
 def test_an_element_of_pairwise_depends_on_its_two_rows_alone(isa, dtype, shape):
     n, m = shape
