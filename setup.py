@@ -28,7 +28,7 @@ CORE = [*HEADERS, *map(str, sorted(Path("csrc").rglob("*.c")))]
 
 
 def isa_flags(msvc, *flags):
-    """Flags for one ISA unit; on macOS for the x86 half only of a universal build."""
+    """Flags for one x86 unit; on macOS for the x86 half only of a universal build."""
     if not X86:
         return []
     if MSVC:
@@ -36,6 +36,23 @@ def isa_flags(msvc, *flags):
     if sys.platform == "darwin":
         return [word for flag in flags for word in ("-Xarch_x86_64", flag)]
     return list(flags)
+
+
+def arm_flags(*flags):
+    """Flags for one Arm unit. Compilers for Macs and Windows have its instructions without."""
+    return list(flags) if "aarch64" in PLATFORM else []
+
+
+AVX2 = ("-mavx2", "-mfma", "-mf16c")
+AVX512 = ("-mavx512f", "-mavx512vl", "-mavx512dq", "-mavx512bw", *AVX2)
+ISA_UNITS = {
+    "avx2": isa_flags("/arch:AVX2", *AVX2),
+    "avx512": isa_flags("/arch:AVX512", *AVX512),
+    "avx512vnni": isa_flags("/arch:AVX512", *AVX512, "-mavx512vnni"),
+    "avx512bf16": isa_flags("/arch:AVX512", *AVX512, "-mavx512bf16"),
+    "avx512popcnt": isa_flags("/arch:AVX512", *AVX512, "-mavx512vpopcntdq"),
+    "neondot": arm_flags("-march=armv8.2-a+dotprod"),
+}
 
 
 def library(name, sources, flags=()):
@@ -62,27 +79,13 @@ setup(
                     "job.c",
                     "measure.c",
                     "metrics.c",
+                    "numbers.c",
                     "pairwise.c",
                 ),
-                *("registry.c", "scan.c", "search.c", "kernels/scalar.c", "kernels/neon.c"),
+                *("registry.c", "scan.c", "search.c", "tiles.c", "kernels/scalar.c", "kernels/neon.c"),
             ],
         ),
-        library("vb_avx2", ["kernels/avx2.c"], isa_flags("/arch:AVX2", "-mavx2", "-mfma")),
-        library(
-            "vb_avx512vnni",
-            ["kernels/avx512vnni.c"],
-            isa_flags(
-                "/arch:AVX512",
-                *("-mavx512f", "-mavx512vl", "-mavx512dq", "-mavx512bw", "-mavx512vnni", "-mavx2", "-mfma"),
-            ),
-        ),
-        library(
-            "vb_avx512",
-            ["kernels/avx512.c"],
-            isa_flags(
-                "/arch:AVX512", *("-mavx512f", "-mavx512vl", "-mavx512dq", "-mavx512bw"), "-mavx2", "-mfma"
-            ),
-        ),
+        *(library(f"vb_{unit}", [f"kernels/{unit}.c"], flags) for unit, flags in ISA_UNITS.items()),
     ],
     ext_modules=cythonize(
         [
@@ -92,8 +95,8 @@ setup(
                 include_dirs=["csrc", numpy.get_include()],
                 define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
                 # Each unit refers to the registry and back: the core comes last as well.
-                libraries=["vb_core", "vb_avx2", "vb_avx512", "vb_avx512vnni", *([] if MSVC else ["m"])],
-                depends=CORE,
+                libraries=["vb_core", *(f"vb_{unit}" for unit in ISA_UNITS), *([] if MSVC else ["m"])],
+                depends=[*CORE, *map(str, sorted(Path("src").rglob("*.px[di]")))],
             )
         ],
         compiler_directives={

@@ -20,13 +20,20 @@
  *
  *   Q . C  <  (A / S) U + (T / S) (e(x) U) - k,      k = lost reach + whole loss.                  (2)
  *
+ * Whole numbers of a byte are their own codes (C = y, with c = 128 if they are unsigned), and so are bits: they
+ * lose nothing. For bits there is one metric more:
+ *
+ *   jaccard    (u - q . x) / u <= bar, u = |q|^2 + |x|^2 - q . x
+ *                                                   w . y >= (1 - bar) / (2 - bar) (|w|^2 + |y|^2)
+ *
  * Every rounding is paid for, each on the side on which no row is lost:
  *
  *   - float64 sums, canonical or not: at most g = (d + 64) 2^-52 of the sum of |terms|, so of |q| |x| for a dot
  *     product, 4 g for a cosine, 4 g of itself for a square. |x| <= |c| + |y|: the part with |c| goes
  *     into A, that with |y| (|y| U <= reach + loss) into `lost` and `whole`;
  *   - A itself, with q . c: 2^-50 of its terms, and g |q| |c|;
- *   - y, rounded to float32, and for float64 rows narrowed: u |y|, so u (reach + loss) in `loss`;
+ *   - y, rounded to float32, and for float64 rows narrowed: u |y|, so u (reach + loss) in `loss`; (two-byte
+ *     floats are float32 to begin with;)
  *   - the code's own arithmetic: the sums of vb_coding are within h = (d / 2 + 16) 2u of the truth,
  *     and y U - C within 2u reach more; e(x) U is within h of the truth, which goes into T;
  *   - Q . C, rounded to float32: u |Q| reach, in `lost`; products and sums on the right of (2): less
@@ -57,28 +64,29 @@ static size_t round_up(size_t bytes) { return vb_divide_up(bytes, VB_LINE) * VB_
 
 void vb_find_center(const vb_view *rows, size_t n, vb_type type, size_t d, float *center, double *sum)
 {
+    enum { PIECE = 64 };
     const size_t most = 512, step = vb_max(n / most, 1);
     double square;
     size_t count = 0;
 
     memset(sum, 0, d * sizeof *sum);
     memset(center, 0, vb_center_size(d) * sizeof *center);
+    for (size_t i = 0; type == VB_U8 && i < d; i++)
+        center[i] = 128.0f;
+    if (vb_type_kind(type) != VB_REAL)
+        return;
     for (size_t r = 0; r < n; r += step) {
         const char *row = vb_row(rows, r);
         vb_kernels.pair[VB_DOT][type](row, row, d, &square);
         if (!(square <= largest_unit_range))
             continue;
         count++;
-        for (size_t i = 0; i < d; i++) {
-            float narrow;
-            double wide;
-            if (type == VB_F32) {
-                memcpy(&narrow, row + i * sizeof narrow, sizeof narrow);
-                wide = narrow;
-            } else {
-                memcpy(&wide, row + i * sizeof wide, sizeof wide);
-            }
-            sum[i] += wide;
+        for (size_t i = 0; i < d; i += PIECE) {
+            double piece[PIECE];
+            const size_t end = vb_min(d - i, PIECE);
+            vb_widen(type, row + i * vb_type_size(type), end, piece);
+            for (size_t j = 0; j < end; j++)
+                sum[i + j] += piece[j];
         }
     }
     for (size_t i = 0; count && i < d; i++)
@@ -128,14 +136,16 @@ static double extent_of(const vb_encoding *e, const char *row, const vb_coding *
         return 0.0;
     case VB_METRIC_EUCLIDEAN:
     case VB_METRIC_SQEUCLIDEAN:
+    case VB_METRIC_HAMMING:
+    case VB_METRIC_JACCARD:
         return coding->square / 2.0;
     default:
-        if (e->type == VB_F32 && coding->norm >= 0x1p-90f && coding->norm <= 0x1p90f)
+        if (e->type != VB_F64 && coding->norm >= 0x1p-90f && coding->norm <= 0x1p90f)
             return sqrt((double)coding->norm);
         vb_kernels.pair[VB_DOT][e->type](row, row, e->d, &square);
         /* A zero row has no cosine: no number is as bad, and it need not be looked at. (Squares of
          * float32 do not underflow.) */
-        if (e->type == VB_F32 && square == 0.0)
+        if (e->type != VB_F64 && square == 0.0)
             return INFINITY;
         return vb_square_is_safe(square) ? sqrt(square) : (double)NAN;
     }
@@ -149,18 +159,75 @@ static float at_most(double x)
 
 static float at_least(double x) { return -at_most(-x); }
 
+/* A whole row is its codes: the bytes plus 128, or less 128 plus 128. Sums are exact, for d is under 2^15. */
+static void encode_whole(vb_type type, const char *row, size_t d, uint8_t *codes, vb_coding *found)
+{
+    const unsigned flip = type == VB_I8 ? 128 : 0;
+    int32_t square = 0, norm = 0;
+
+    for (size_t i = 0; i < d; i++) {
+        const unsigned code = (unsigned char)row[i] ^ flip;
+        const int32_t y = (int32_t)code - 128, x = flip ? y : (int32_t)code;
+        codes[i] = (uint8_t)code;
+        square += y * y;
+        norm += x * x;
+    }
+    *found = (vb_coding){.unit = 1.0f, .square = (float)square, .norm = (float)norm, .reach = (float)square};
+}
+
+static void encode_bits(const char *row, size_t d, uint8_t *codes, vb_coding *found)
+{
+    double count;
+    memcpy(codes, row, d);
+    vb_kernels.pair[VB_DOT][VB_B1](row, row, d, &count);
+    *found = (vb_coding){.unit = 1.0f, .square = (float)count, .norm = (float)count, .reach = (float)count};
+}
+
+/* The codes of one row, and what is known of it. work: as vb_encode_scratch() has it. */
+static void encode_row(const vb_encoding *e, const char *row, void *scratch, uint8_t *codes, vb_coding *found)
+{
+    const size_t floats = round_up(vb_center_size(e->d) * sizeof(float));
+    float *work = scratch, *narrow = (float *)((char *)scratch + floats), *zeros = (float *)((char *)narrow + floats);
+
+    switch (e->type) {
+    case VB_F32:
+        vb_kernels.encode->call.encode(row, e->center, e->d, work, codes, found);
+        break;
+    case VB_F64:
+        for (size_t i = 0; i < e->d; i++) {
+            double wide;
+            memcpy(&wide, row + i * sizeof wide, sizeof wide);
+            narrow[i] = (float)(wide - (double)e->center[i]);
+        }
+        vb_kernels.encode->call.encode((const char *)narrow, zeros, e->d, work, codes, found);
+        break;
+    case VB_F16:
+    case VB_BF16:
+        vb_widen_to_f32(e->type, row, e->d, narrow);
+        vb_kernels.encode->call.encode((const char *)narrow, e->center, e->d, work, codes, found);
+        break;
+    case VB_B1:
+        encode_bits(row, e->d, codes, found);
+        break;
+    default:
+        encode_whole(e->type, row, e->d, codes, found);
+    }
+}
+
 void vb_encode_rows(const vb_encoding *e, const vb_view *rows, size_t n, void *scratch, vb_panel *panel)
 {
     const size_t steps = (e->d + 3) / 4, floats = round_up(vb_center_size(e->d) * sizeof(float));
+    const int real = vb_type_kind(e->type) == VB_REAL;
     const double h = coding_error(e->d);
-    float *work = scratch, *narrow = (float *)((char *)scratch + floats), *zeros = (float *)((char *)narrow + floats);
-    uint8_t *codes = (uint8_t *)zeros + floats;
+    uint8_t *codes = (uint8_t *)scratch + 3 * floats;
     const size_t pitch = round_up(vb_center_size(e->d));
 
-    if (e->type != VB_F32)
-        memset(zeros, 0, floats);
+    if (e->type == VB_F64)
+        memset((char *)scratch + 2 * floats, 0, floats);
     if (n < VB_PANEL)
         memset(panel, 0, vb_panel_bytes(e->d));
+    if (!real) /* what lies between the last byte of a row and the next four */
+        memset(codes, 0, AT_ONCE * pitch);
     panel->loss = panel->reach = 0.0f;
     for (size_t r = 0; r < n; r++) {
         const char *row = vb_row(rows, r);
@@ -174,25 +241,17 @@ void vb_encode_rows(const vb_encoding *e, const vb_view *rows, size_t n, void *s
          * rows. 768 float32: 800 ns a row without this, 500 with it. */
         if (r + 4 < n)
             vb_fetch(vb_row(rows, r + 4), e->d * vb_type_size(e->type));
-        if (e->type == VB_F32) {
-            vb_kernels.encode->call.encode(row, e->center, e->d, work, code, &found);
-        } else {
-            for (size_t i = 0; i < e->d; i++) {
-                double wide;
-                memcpy(&wide, row + i * sizeof wide, sizeof wide);
-                narrow[i] = (float)(wide - (double)e->center[i]);
-            }
-            vb_kernels.encode->call.encode((const char *)narrow, zeros, e->d, work, code, &found);
-        }
+        encode_row(e, row, scratch, code, &found);
         extent = extent_of(e, row, &found);
-        if ((found.most == 0.0f || (found.most >= smallest_unit_range && found.most <= largest_unit_range)) &&
-            found.square <= FLT_MAX && extent == extent) {
+        if (!real || ((found.most == 0.0f || (found.most >= smallest_unit_range && found.most <= largest_unit_range)) &&
+                      found.square <= FLT_MAX && extent == extent)) {
             const double loss = sqrt((double)found.loss), reach = sqrt((double)found.reach);
             const float worst = at_least((loss + 0x1p-22 * (loss + reach)) * (1.0 + h)),
                         far = at_least(reach * (1.0 + h));
             panel->unit[r] = found.unit;
             panel->extent[r] = (float)(extent * found.unit);
-            panel->loss = worst > panel->loss ? worst : panel->loss;
+            if (real)
+                panel->loss = worst > panel->loss ? worst : panel->loss;
             panel->reach = far > panel->reach ? far : panel->reach;
         } else {
             panel->unit[r] = NAN;
@@ -264,29 +323,33 @@ vb_job *vb_codes_new(vb_metric metric, size_t d, const vb_rows *rows, size_t fir
 
 /* ---- queries ----------------------------------------------------------------------- */
 
-void vb_suspect_init(vb_suspect *s, const vb_encoding *e, const vb_scorer *scorer, int limit, double *w, int8_t *codes,
+void vb_suspect_init(vb_suspect *s, const vb_encoding *e, const double *query, int limit, double *w, int8_t *codes,
                      size_t stride, int32_t *bias)
 {
     const int euclidean = e->metric == VB_METRIC_EUCLIDEAN || e->metric == VB_METRIC_SQEUCLIDEAN;
-    const double g = canonical_error(e->d);
-    double most = 0.0, square = 0.0, center_square = 0.0, lost = 0.0, reach = 0.0;
+    const double g = canonical_error(e->d), least_code = limit == 127 ? -128.0 : -limit;
+    double most = 0.0, least = 0.0, square = 0.0, center_square = 0.0, lost = 0.0, reach = 0.0;
     int32_t sum = 0;
 
     *s = (vb_suspect){.scale = 1.0, .bar = NAN};
     for (size_t i = 0; i < e->d; i++) {
-        const double q = scorer->query[i], c = e->center[i];
+        const double q = query[i], c = e->center[i];
         w[i] = euclidean ? q - c : q;
-        most = fabs(w[i]) > most ? fabs(w[i]) : most;
+        most = w[i] > most ? w[i] : most;
+        least = w[i] < least ? w[i] : least;
         s->square += w[i] * w[i];
         square += q * q;
         s->center_dot += q * c;
         center_square += c * c;
     }
+    /* Whole numbers that are small enough are their own codes. */
+    const int own = vb_type_kind(e->type) == VB_WHOLE && most <= limit && least >= least_code;
+    most = -least > most ? -least : most;
     s->codable = s->square <= largest_unit_range * largest_unit_range && (most == 0.0 || most >= smallest_unit_range) &&
                  square <= largest_unit_range * largest_unit_range;
     if (!s->codable)
         most = 0.0;
-    if (most > 0.0)
+    if (most > 0.0 && !own)
         s->scale = most / limit;
     for (size_t i = 0; i < e->d; i++) {
         const double exact = most > 0.0 ? w[i] / s->scale : 0.0, code = nearbyint(exact);
@@ -304,21 +367,40 @@ void vb_suspect_init(vb_suspect *s, const vb_encoding *e, const vb_scorer *score
     s->center_slack = 4.0 * g * s->length * sqrt(center_square) + 0x1p-50 * fabs(s->center_dot);
 }
 
+void vb_suspect_init_bits(vb_suspect *s, const vb_encoding *e, const char *query, int8_t *codes, size_t stride,
+                          int32_t *bias)
+{
+    *s = (vb_suspect){.scale = 1.0, .bar = NAN, .codable = 1};
+    for (size_t i = 0; i < e->d || i % 4; i++)
+        codes[i / 4 * stride + i % 4] = (int8_t)(i < e->d ? query[i] : 0);
+    *bias = 0;
+    vb_kernels.pair[VB_DOT][VB_B1](query, query, e->d, &s->square);
+    s->length = s->whole = sqrt(s->square);
+    s->lost = (s->whole + s->length) * 0x1p-22;
+}
+
 /* x, less by what float32 arithmetic and a relative error of h can add. */
 static float no_more_than(double x, double h) { return at_most(x - fabs(x) * (0x1p-21 + h)); }
 
 void vb_suspect_bar(vb_suspect *s, const vb_encoding *e, double bar, float *a, float *t)
 {
     const double g = canonical_error(e->d), h = coding_error(e->d);
-    double most, least = NAN, slope = 0.0;
+    double most, least = NAN, slope = 0.0, share;
 
     s->bar = bar;
     switch (e->metric) {
     case VB_METRIC_DOT:
         least = -bar - s->center_dot - s->center_slack - 0x1p-50 * fabs(bar);
         break;
+    case VB_METRIC_JACCARD:
+        share = 1.0 - bar - 0x1p-50;
+        share = share > 0.0 ? share / (1.0 + share) : share;
+        least = share * s->square;
+        slope = 2.0 * share;
+        break;
     case VB_METRIC_EUCLIDEAN:
     case VB_METRIC_SQEUCLIDEAN:
+    case VB_METRIC_HAMMING:
         most = vb_most_square(e->metric, bar) * (1.0 + 4.0 * g);
         least = (s->square * (1.0 - 4.0 * g) - most) / 2.0 - 0x1p-50 * (s->square + most);
         slope = 1.0;

@@ -18,8 +18,11 @@ typedef struct {
 
 size_t vb_center_size(size_t d);
 
-/* A center for these rows: the mean of some of them, or zeros. Any is right; near the mean, rows
- * lose least. sum: d numbers of working space. */
+/* Of what type the codes of rows are: VB_B1 of bits, else VB_I8. */
+VB_INLINE vb_type vb_code_type(vb_type type) { return vb_type_kind(type) == VB_BITS ? VB_B1 : VB_I8; }
+
+/* A center for these rows: of real ones the mean of some of them, or zeros: any is right; near the mean, rows
+ * lose least. Of others what makes bytes of them. sum: d numbers of working space. */
 void vb_find_center(const vb_view *rows, size_t n, vb_type type, size_t d, float *center, double *sum);
 
 /* Bytes of working space for vb_encode_rows(), a multiple of VB_LINE. */
@@ -39,10 +42,13 @@ typedef struct {
     int codable;
 } vb_suspect;
 
-/* Put the query of the scorer into codes, four at a time, `stride` bytes from four to four, and their
+/* Put a query of d numbers into codes, four at a time, `stride` bytes from four to four, and their
  * `bias`; limit: the largest code. work: d numbers. */
-void vb_suspect_init(vb_suspect *suspect, const vb_encoding *encoding, const vb_scorer *scorer, int limit, double *work,
+void vb_suspect_init(vb_suspect *suspect, const vb_encoding *encoding, const double *query, int limit, double *work,
                      int8_t *codes, size_t stride, int32_t *bias);
+/* The same of d bytes of bits, which are their codes. */
+void vb_suspect_init_bits(vb_suspect *suspect, const vb_encoding *encoding, const char *query, int8_t *codes,
+                          size_t stride, int32_t *bias);
 /* What a row has to reach (vb_coded) for a score of at most `bar` (NaN: any). */
 void vb_suspect_bar(vb_suspect *suspect, const vb_encoding *encoding, double bar, float *a, float *t);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "kernels/contract.h"
+#include "numbers.h"
 
 /* A row, and the power of two to divide it by. */
 typedef struct {
@@ -12,19 +13,10 @@ typedef struct {
     int exponent;
 } scaled_row;
 
-static double element(vb_type type, const char *row, size_t i)
+static double scaled(const scaled_row *row, size_t i)
 {
-    float narrow;
-    double wide;
-    if (type == VB_F32) {
-        memcpy(&narrow, row + i * sizeof narrow, sizeof narrow);
-        return narrow;
-    }
-    memcpy(&wide, row + i * sizeof wide, sizeof wide);
-    return wide;
+    return ldexp(vb_element(row->type, row->at, i), -row->exponent);
 }
-
-static double scaled(const scaled_row *row, size_t i) { return ldexp(element(row->type, row->at, i), -row->exponent); }
 
 static int exponent_of(double x)
 {
@@ -37,7 +29,7 @@ static double largest(vb_type type, const char *row, size_t d)
 {
     double most = 0.0;
     for (size_t i = 0; i < d; i++) {
-        const double x = fabs(element(type, row, i));
+        const double x = fabs(vb_element(type, row, i));
         if (!(x <= most)) /* a NaN stays: nothing compares with it */
             most = x;
         if (most != most)
@@ -61,7 +53,7 @@ double vb_extreme_euclidean(vb_type a_type, const void *a, vb_type x_type, const
     int exponent;
 
     for (size_t i = 0; i < d; i++) {
-        const double difference = fabs(element(a_type, a, i) - element(x_type, x, i));
+        const double difference = fabs(vb_element(a_type, a, i) - vb_element(x_type, x, i));
         if (difference != difference)
             return NAN;
         most = difference > most ? difference : most;
@@ -70,7 +62,7 @@ double vb_extreme_euclidean(vb_type a_type, const void *a, vb_type x_type, const
         return most;
     exponent = exponent_of(most);
     for (size_t i = 0; i < d; i++) {
-        const double difference = ldexp(element(a_type, a, i) - element(x_type, x, i), -exponent);
+        const double difference = ldexp(vb_element(a_type, a, i) - vb_element(x_type, x, i), -exponent);
         lanes[i % VB_LANES] = fma(difference, difference, lanes[i % VB_LANES]);
     }
     return ldexp(sqrt(fold(lanes)), exponent);

@@ -59,19 +59,6 @@ static size_t locate(const measure *m, size_t flat, char **a, char **b, char **o
     return inner;
 }
 
-static void store(const double *values, size_t n, char *out, ptrdiff_t stride, vb_type type)
-{
-    if (type == VB_F64) {
-        for (size_t i = 0; i < n; i++, out += stride)
-            memcpy(out, &values[i], sizeof *values);
-        return;
-    }
-    for (size_t i = 0; i < n; i++, out += stride) {
-        const float narrow = (float)values[i];
-        memcpy(out, &narrow, sizeof narrow);
-    }
-}
-
 /* n values along the innermost axis, n <= VB_CHUNK. query is scratch for d numbers; *held is
  * the row that it holds, and whose norm the scorer has. */
 static void run(const measure *m, const char *a, const char *b, size_t n, double *values, double *query,
@@ -96,8 +83,10 @@ static void run(const measure *m, const char *a, const char *b, size_t n, double
     for (size_t i = 0, step = one->strides[last] ? 1 : n; i < n; i += step, row += one->strides[last]) {
         const vb_view rows = {b + (ptrdiff_t)i * many->strides[last], many->strides[last], NULL};
         if (row != *held) {
-            vb_widen(one->type, row, m->d, query);
-            vb_scorer_init(scorer, m->metric, many->type, m->d, query);
+            const int real = vb_type_kind(many->type) == VB_REAL;
+            if (real)
+                vb_widen(one->type, row, m->d, query);
+            vb_scorer_init(scorer, m->metric, many->type, m->d, real ? (const void *)query : row);
             *held = row;
         }
         vb_scorer_run(scorer, &rows, step, values + i);
@@ -117,7 +106,7 @@ static vb_status tile(vb_job *job, size_t index, void *scratch, vb_pulse *pulse)
         const size_t inner = locate(m, flat, &a, &b, &out);
         const size_t n = vb_min(vb_min(length - inner, end - flat), VB_CHUNK);
         run(m, a, b, n, values, scratch, &scorer, &held);
-        store(values, n, out, m->out.strides[m->ndim - 1], m->out.type);
+        vb_store(m->out.type, values, n, out, m->out.strides[m->ndim - 1]);
         flat += n;
         if (vb_pulse_beat(pulse, n * m->d))
             return VB_STOPPED;
@@ -152,45 +141,60 @@ vb_job *vb_measure_new(vb_metric metric, size_t d, int ndim, const size_t *shape
     return &m->job;
 }
 
-/* ---- unit rows --------------------------------------------------------------------- */
+/* ---- rows to rows: of unit length, or of another type ------------------------------------ */
 
 typedef struct {
     vb_job job;
+    int unit;
     size_t d, rows_per_tile;
     vb_rows rows;
     char *out;
     ptrdiff_t out_stride;
-} normalize;
+    vb_type out_type;
+} rewrite;
 
-static vb_status normalize_tile(vb_job *job, size_t index, void *scratch, vb_pulse *pulse)
+static vb_status rewrite_tile(vb_job *job, size_t index, void *scratch, vb_pulse *pulse)
 {
-    const normalize *m = (const normalize *)job;
+    const rewrite *m = (const rewrite *)job;
     const size_t end = vb_min((index + 1) * m->rows_per_tile, m->rows.count);
     double *row = scratch;
 
     for (size_t r = index * m->rows_per_tile; r < end; r++) {
         vb_widen(m->rows.type, m->rows.base + (ptrdiff_t)r * m->rows.stride, m->d, row);
-        vb_unit(row, m->d);
-        store(row, m->d, m->out + (ptrdiff_t)r * m->out_stride, (ptrdiff_t)vb_type_size(m->rows.type), m->rows.type);
+        if (m->unit)
+            vb_unit(row, m->d);
+        vb_store(m->out_type, row, m->d, m->out + (ptrdiff_t)r * m->out_stride, (ptrdiff_t)vb_type_size(m->out_type));
         if (vb_pulse_beat(pulse, m->d))
             return VB_STOPPED;
     }
     return VB_OK;
 }
 
-vb_job *vb_normalize_new(size_t d, const vb_rows *rows, char *out, ptrdiff_t out_stride)
+static vb_job *rewrite_new(int unit, size_t d, const vb_rows *rows, char *out, ptrdiff_t out_stride, vb_type out_type)
 {
-    normalize *m = calloc(1, sizeof *m);
+    rewrite *m = calloc(1, sizeof *m);
     if (!m)
         return NULL;
+    m->unit = unit;
     m->d = d;
     m->rows = *rows;
     m->out = out;
     m->out_stride = out_stride;
+    m->out_type = out_type;
     m->rows_per_tile = vb_max((1 << 20) / vb_max(d, 1), 1);
-    m->job.tile = normalize_tile;
+    m->job.tile = rewrite_tile;
     m->job.tiles = vb_divide_up(rows->count, m->rows_per_tile);
     m->job.work = (double)rows->count * (double)d;
     m->job.scratch_bytes = d * sizeof(double);
     return &m->job;
+}
+
+vb_job *vb_normalize_new(size_t d, const vb_rows *rows, char *out, ptrdiff_t out_stride, vb_type out_type)
+{
+    return rewrite_new(1, d, rows, out, out_stride, out_type);
+}
+
+vb_job *vb_convert_new(size_t d, const vb_rows *rows, char *out, ptrdiff_t out_stride, vb_type out_type)
+{
+    return rewrite_new(0, d, rows, out, out_stride, out_type);
 }

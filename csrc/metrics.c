@@ -5,11 +5,8 @@
  *   euclidean           sqrt(sqdiff)
  *   cosine_similarity   dot / sqrt(aa * xx), held in [-1, 1]
  *   cosine              1 - cosine_similarity
- *
- * The root of the product, not the product of the roots: for a row with itself dot = aa = xx, and
- * sqrt(x * x) is x in binary floating point when nothing over- or underflows, so cosine(x, x) is exactly
- * 0. A zero row gives 0 / 0, which is NaN. Where float64 sums of squares leave the range in
- * which that holds, extremes.c measures again with scaled rows.
+ *   hamming             sqdiff
+ *   jaccard             (u - dot) / u, u = aa + xx - dot; 0 where u is
  */
 #include "metrics.h"
 
@@ -18,32 +15,16 @@
 
 #include "extremes.h"
 
-#define VB_SIZE(id, name, element) sizeof(element),
-#define VB_TYPE_NAME(id, name, element) #name,
 #define VB_METRIC_NAME(id, name, accumulator, similarity) #name,
 #define VB_METRIC_ACCUMULATOR(id, name, accumulator, similarity) accumulator,
 #define VB_METRIC_SIMILARITY(id, name, accumulator, similarity) similarity,
 
-static const size_t type_sizes[] = {VB_EACH_TYPE(VB_SIZE)};
-static const char *const type_names[] = {VB_EACH_TYPE(VB_TYPE_NAME)};
 static const char *const metric_names[] = {VB_EACH_METRIC(VB_METRIC_NAME)};
 static const vb_accumulator accumulators[] = {VB_EACH_METRIC(VB_METRIC_ACCUMULATOR)};
 static const unsigned char similarities[] = {VB_EACH_METRIC(VB_METRIC_SIMILARITY)};
 
-size_t vb_type_size(vb_type type) { return type_sizes[type]; }
-const char *vb_type_name(vb_type type) { return type_names[type]; }
 const char *vb_metric_name(vb_metric metric) { return metric_names[metric]; }
 int vb_metric_is_similarity(vb_metric metric) { return similarities[metric]; }
-
-/* 0 / 0 and inf - inf leave NaNs of either sign: one of them goes out. */
-VB_INLINE double settle(double value) { return value == value ? value : (double)NAN; }
-
-VB_INLINE double similarity(double dot, double aa, double xx)
-{
-    double s = dot / sqrt(aa * xx);
-    s = s > 1.0 ? 1.0 : s;
-    return settle(s < -1.0 ? -1.0 : s);
-}
 
 double vb_pair(vb_metric metric, vb_type type, const void *a, const void *b, size_t d)
 {
@@ -54,50 +35,42 @@ double vb_pair(vb_metric metric, vb_type type, const void *a, const void *b, siz
         return vb_root_is_safe(sums[0]) ? sqrt(sums[0]) : vb_extreme_euclidean(type, a, type, b, d);
     case VB_METRIC_COSINE:
     case VB_METRIC_COSINE_SIMILARITY:
-        s = vb_square_is_safe(sums[1]) && vb_square_is_safe(sums[2]) ? similarity(sums[0], sums[1], sums[2])
+        s = vb_square_is_safe(sums[1]) && vb_square_is_safe(sums[2]) ? vb_similarity(sums[0], sums[1], sums[2])
                                                                      : vb_extreme_cosine(type, a, type, b, d);
         return metric == VB_METRIC_COSINE ? 1.0 - s : s;
+    case VB_METRIC_JACCARD:
+        return vb_jaccard(sums[0], sums[1], sums[2]);
     default:
         return sums[0];
     }
 }
 
-void vb_scorer_init(vb_scorer *scorer, vb_metric metric, vb_type type, size_t d, const double *query)
+void vb_scorer_init(vb_scorer *scorer, vb_metric metric, vb_type type, size_t d, const void *query)
 {
     *scorer = (vb_scorer){metric, type, d, query, 0.0, NULL, 1.0, 0};
     if (accumulators[metric] == VB_DOTNORM)
-        vb_kernels.pair[VB_DOT][VB_F64](query, query, d, &scorer->norm);
+        vb_kernels.pair[VB_DOT][vb_query_type(type)](query, query, d, &scorer->norm);
 }
 
 /* The value that row `row`, with these sums, has. */
 VB_INLINE double finish(const vb_scorer *s, const char *row, double sum, double norm)
 {
+    const vb_type type = vb_query_type(s->type);
     double cosine;
     switch (s->metric) {
     case VB_METRIC_EUCLIDEAN:
-        return vb_root_is_safe(sum) ? sqrt(sum) : vb_extreme_euclidean(VB_F64, s->query, s->type, row, s->d);
+        return vb_root_is_safe(sum) ? sqrt(sum) : vb_extreme_euclidean(type, s->query, s->type, row, s->d);
     case VB_METRIC_COSINE:
     case VB_METRIC_COSINE_SIMILARITY:
         cosine = vb_square_is_safe(norm) && vb_square_is_safe(s->norm)
-                     ? similarity(sum, s->norm, norm)
-                     : vb_extreme_cosine(VB_F64, s->query, s->type, row, s->d);
+                     ? vb_similarity(sum, s->norm, norm)
+                     : vb_extreme_cosine(type, s->query, s->type, row, s->d);
         return s->metric == VB_METRIC_COSINE ? 1.0 - cosine : cosine;
+    case VB_METRIC_JACCARD:
+        return vb_jaccard(sum, s->norm, norm);
     default:
         return sum;
     }
-}
-
-/* Whether finish() needs no row for any of these sums: then the plain loops, which vectorise, do. */
-static int all_safe(const vb_scorer *s, size_t n, const double *sums, const double *norms)
-{
-    size_t safe = 0;
-    if (s->metric == VB_METRIC_EUCLIDEAN)
-        for (size_t i = 0; i < n; i++)
-            safe += vb_root_is_safe(sums[i]);
-    else if (vb_square_is_safe(s->norm))
-        for (size_t i = 0; i < n; i++)
-            safe += vb_square_is_safe(norms[i]);
-    return safe == n;
 }
 
 void vb_scorer_run(const vb_scorer *s, const vb_view *rows, size_t n, double *values)
@@ -106,22 +79,9 @@ void vb_scorer_run(const vb_scorer *s, const vb_view *rows, size_t n, double *va
     const vb_accumulator accumulator = accumulators[s->metric];
 
     vb_kernels.rows[accumulator][s->type](s->query, rows, n, s->d, values, norms);
-    if (s->metric == VB_METRIC_DOT || s->metric == VB_METRIC_SQEUCLIDEAN)
-        return;
-    if (!all_safe(s, n, values, norms)) {
+    if (!vb_kernels.score(s->metric, n, s->norm, norms, values))
         for (size_t i = 0; i < n; i++)
             values[i] = finish(s, vb_row(rows, i), values[i], norms[i]);
-        return;
-    }
-    if (s->metric == VB_METRIC_EUCLIDEAN)
-        for (size_t i = 0; i < n; i++)
-            values[i] = sqrt(values[i]);
-    else
-        for (size_t i = 0; i < n; i++)
-            values[i] = similarity(values[i], s->norm, norms[i]);
-    if (s->metric == VB_METRIC_COSINE)
-        for (size_t i = 0; i < n; i++)
-            values[i] = 1.0 - values[i];
 }
 
 /* ---- which rows need a closer look --------------------------------------------------
@@ -132,7 +92,7 @@ void vb_scorer_run(const vb_scorer *s, const vb_view *rows, size_t n, double *va
 
 double vb_most_square(vb_metric metric, double bar)
 {
-    return metric == VB_METRIC_SQEUCLIDEAN ? bar : bar * bar * (1.0 + 0x1p-50) + 0x1p-1000;
+    return metric != VB_METRIC_EUCLIDEAN ? bar : bar * bar * (1.0 + 0x1p-50) + 0x1p-1000;
 }
 
 double vb_least_cosine(vb_metric metric, double bar)
@@ -157,6 +117,12 @@ static void surely_worse(const vb_scorer *s, const double *sums, const double *n
             failed[i] = sums[i] > limit;
         return;
     default:
+        if (s->metric == VB_METRIC_JACCARD) {
+            limit = bar * (1.0 + 0x1p-50);
+            for (size_t i = 0; i < n; i++)
+                failed[i] = s->norm + norms[i] - 2.0 * sums[i] > limit * (s->norm + norms[i] - sums[i]);
+            return;
+        }
         /* sum / sqrt(norm * x.x) < limit, squared, and cleared of the quotient. */
         limit = vb_least_cosine(s->metric, bar);
         factor = limit * limit * s->norm * (1.0 - 0x1p-48);
@@ -272,7 +238,8 @@ void vb_scorer_screen(vb_scorer *s, const float *narrow, const char *sample)
 {
     double square;
 
-    if (s->type != VB_F32 || !vb_kernels.screen[accumulators[s->metric]][VB_F32] || s->d > screen_most_d)
+    if (s->type != VB_F32 || s->metric == VB_METRIC_JACCARD || !vb_kernels.screen[accumulators[s->metric]][VB_F32] ||
+        s->d > screen_most_d)
         return;
     s->narrow = narrow;
     if (s->metric == VB_METRIC_DOT) {
@@ -328,21 +295,6 @@ size_t vb_scorer_closer(vb_scorer *s, const vb_view *rows, size_t n, double bar,
     for (size_t i = 0; i < count; i++)
         scores[i] = score_of(s, vb_row(&left, i), sums[i], norms[i]);
     return count;
-}
-
-void vb_widen(vb_type type, const void *row, size_t d, double *out)
-{
-    float x;
-    switch (type) {
-    case VB_F32:
-        for (size_t i = 0; i < d; i++) {
-            memcpy(&x, (const char *)row + i * sizeof x, sizeof x);
-            out[i] = x;
-        }
-        break;
-    default:
-        memcpy(out, row, d * sizeof *out);
-    }
 }
 
 void vb_unit(double *row, size_t d)

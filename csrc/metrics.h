@@ -3,6 +3,7 @@
 #define VB_METRICS_H
 
 #include "kernels/contract.h"
+#include "numbers.h"
 
 /* The most rows that the drivers score in one call: the values and norms of a chunk stay in
  * L1 (4 KiB). */
@@ -13,15 +14,15 @@ typedef struct {
     vb_metric metric;
     vb_type type; /* of the rows */
     size_t d;
-    const double *query;
+    const void *query;   /* of vb_query_type(type) */
     double norm;         /* |query|^2, for the cosines and the screen */
     const float *narrow; /* the query in float32, if rows may be screened with it; else NULL */
     double ratio;        /* |query| over the length of some row, for the screen */
     int direct;          /* how many chunks to go without the screen, which did not pay */
 } vb_scorer;
 
-/* query: d numbers, which the scorer does not copy. */
-void vb_scorer_init(vb_scorer *scorer, vb_metric metric, vb_type type, size_t d, const double *query);
+/* query: d elements of vb_query_type(type), which the scorer does not copy. */
+void vb_scorer_init(vb_scorer *scorer, vb_metric metric, vb_type type, size_t d, const void *query);
 
 /* Let vb_scorer_closer() screen float32 rows. narrow: the same d numbers, which float32 holds
  * exactly; the scorer does not copy them. sample: any one of the rows. */
@@ -36,7 +37,7 @@ void vb_scorer_run(const vb_scorer *scorer, const vb_view *rows, size_t n, doubl
 size_t vb_scorer_closer(vb_scorer *scorer, const vb_view *rows, size_t n, double bar, uint32_t *positions,
                         double *scores);
 
-/* What the sums of a row with a score of at most `bar` satisfy: for a Euclidean metric the squared
+/* What the sums of a row with a score of at most `bar` satisfy: for a Euclidean metric (and hamming) the squared
  * distance, for a cosine the similarity. Looser than the rounding of the epilogues. */
 double vb_most_square(vb_metric metric, double bar);
 double vb_least_cosine(vb_metric metric, double bar);
@@ -52,9 +53,6 @@ VB_INLINE void vb_fetch(const char *row, size_t bytes)
     (void)bytes;
 #endif
 }
-
-/* Element by element, exact. */
-void vb_widen(vb_type type, const void *row, size_t d, double *out);
 
 /* row /= |row|, d numbers in place; all NaN if the row has no direction (zero, infinite, NaN). */
 void vb_unit(double *row, size_t d);

@@ -11,9 +11,12 @@ static const struct {
     unsigned needs;
     const vb_record *records;
 } units[] = {
+    {"avx512", VB_CPU_AVX512 | VB_CPU_POPCNT, vb_records_avx512popcnt},
+    {"avx512", VB_CPU_AVX512 | VB_CPU_BF16, vb_records_avx512bf16},
     {"avx512", VB_CPU_AVX512 | VB_CPU_VNNI, vb_records_avx512vnni},
     {"avx512", VB_CPU_AVX512, vb_records_avx512},
     {"avx2", VB_CPU_AVX2, vb_records_avx2},
+    {"neon", VB_CPU_NEON | VB_CPU_DOTPROD, vb_records_neondot},
     {"neon", VB_CPU_NEON, vb_records_neon},
     {"scalar", 0, vb_records_scalar},
 };
@@ -66,9 +69,12 @@ static void fill_table(void)
             vb_kernels.rows[a][t] = in_use[VB_FORM_ROWS][a][t]->call.rows;
             vb_kernels.screen[a][t] = in_use[VB_FORM_SCREEN][a][t] ? in_use[VB_FORM_SCREEN][a][t]->call.screen : NULL;
         }
-    for (int t = 0; t < VB_TYPES; t++)
+    for (int t = 0; t < VB_TYPES; t++) {
         vb_kernels.tile[t] = in_use[VB_FORM_TILE][VB_DOT][t];
-    vb_kernels.sieve = in_use[VB_FORM_SIEVE][VB_DOT][VB_F32];
+        vb_kernels.sieve[t] = in_use[VB_FORM_SIEVE][VB_DOT][t];
+        vb_kernels.tally[t] = in_use[VB_FORM_TALLY][VB_DOT][t];
+    }
+    vb_kernels.score = in_use[VB_FORM_SCORE][VB_DOT][VB_F64]->call.score;
     vb_kernels.encode = in_use[VB_FORM_ENCODE][VB_DOT][VB_F32];
 }
 

@@ -63,7 +63,7 @@ static vb_plan choose(size_t d, size_t queries, size_t rows, const vb_codes *cod
 
 /* What one tile needs, all of it in the job's scratch memory. */
 typedef struct {
-    double *wide;  /* each query in float64, */
+    double *wide;  /* real queries in float64, (room for one of another kind) */
     float *narrow; /* in float32, */
     vb_scorer *scorers;
     vb_coded coded; /* and in codes; the rest is for these */
@@ -80,12 +80,15 @@ static size_t pitch(const vb_search *s)
     return vb_divide_up(s->d * sizeof(double), VB_LINE) * (VB_LINE / sizeof(double));
 }
 
+static int is_real(const vb_search *s) { return vb_type_kind(s->corpus.type) == VB_REAL; }
+static const vb_record *sieve_of(const vb_search *s) { return vb_kernels.sieve[vb_code_type(s->corpus.type)]; }
+
 static size_t steps_of(const vb_search *s) { return vb_divide_up(s->d, 4); }
 
 /* How many queries the sieve takes at once. */
 static size_t group_of(const vb_search *s)
 {
-    const size_t rows = vb_kernels.sieve->rows;
+    const size_t rows = sieve_of(s)->rows;
     return s->block >= rows ? rows : rows > 4 && s->block >= 4 ? 4 : 1;
 }
 
@@ -109,8 +112,8 @@ static size_t lay_out(const vb_search *s, char *base, workspace *w)
 {
     size_t n = s->block, used = 0;
 
-    w->wide = part(base, &used, n * pitch(s) * sizeof *w->wide);
-    w->narrow = part(base, &used, n * pitch(s) * sizeof *w->narrow);
+    w->wide = part(base, &used, (is_real(s) ? n : 1) * pitch(s) * sizeof *w->wide);
+    w->narrow = part(base, &used, (is_real(s) ? n : 0) * pitch(s) * sizeof *w->narrow);
     w->scorers = part(base, &used, n * sizeof *w->scorers);
     if (s->plan == VB_PLAN_ROWS)
         return used;
@@ -293,6 +296,13 @@ typedef struct {
 } leftovers;
 enum { LEFTOVERS = 1024, ROWS_AHEAD = 6 };
 
+/* Where the elements of a query lie that a row is going to be measured with. */
+static const char *query_of(const workspace *w, size_t q)
+{
+    const vb_scorer *scorer = &w->scorers[q];
+    return scorer->narrow ? (const char *)scorer->narrow : scorer->query;
+}
+
 static vb_status meet_leftovers(const vb_search *s, const workspace *w, leftovers *left, const vb_collector *to)
 {
     const size_t bytes = s->d * vb_type_size(s->corpus.type);
@@ -306,7 +316,7 @@ static vb_status meet_leftovers(const vb_search *s, const workspace *w, leftover
         for (fetched = vb_max(fetched, end); fetched < vb_min(end + ROWS_AHEAD, left->n); fetched++) {
             vb_fetch(s->corpus.base + (ptrdiff_t)left->row[fetched] * s->corpus.stride, bytes);
             if (left->query[fetched] != left->query[fetched - 1])
-                vb_fetch((const char *)(w->narrow + left->query[fetched] * pitch(s)), s->d * sizeof *w->narrow);
+                vb_fetch(query_of(w, left->query[fetched]), s->d * (is_real(s) ? sizeof *w->narrow : 1));
         }
         some.rows = (vb_view){s->corpus.base, s->corpus.stride, left->row + i};
         some.n = end - i;
@@ -415,6 +425,22 @@ static size_t next_panels(const vb_search *s, workspace *w, const vb_encoding *e
     return c->n;
 }
 
+static void encode_query(const vb_search *s, workspace *w, const vb_encoding *encoding, size_t q, int8_t *codes)
+{
+    const void *query = w->scorers[q].query;
+    const size_t stride = w->coded.group * 4;
+
+    if (encoding->type == VB_B1) {
+        vb_suspect_init_bits(&w->suspects[q], encoding, query, codes, stride, &w->coded.bias[q]);
+        return;
+    }
+    if (!is_real(s)) {
+        vb_widen(encoding->type, query, s->d, w->wide);
+        query = w->wide;
+    }
+    vb_suspect_init(&w->suspects[q], encoding, query, sieve_of(s)->limit, w->encode, codes, stride, &w->coded.bias[q]);
+}
+
 static void encode_queries(const vb_search *s, workspace *w, const vb_encoding *encoding, size_t count)
 {
     const size_t group = w->coded.group, whole_group = group * steps_of(s) * 4;
@@ -424,8 +450,7 @@ static void encode_queries(const vb_search *s, workspace *w, const vb_encoding *
         int8_t *codes = w->coded.codes + q / group * whole_group + q % group * 4;
         vb_suspect *suspect = &w->suspects[q];
         if (q < count) {
-            vb_suspect_init(suspect, encoding, &w->scorers[q], vb_kernels.sieve->limit, w->encode, codes, group * 4,
-                            &w->coded.bias[q]);
+            encode_query(s, w, encoding, q, codes);
             w->whole[q] = (float)(suspect->whole * (1.0 + 0x1p-22));
             w->lost[q] = (float)(suspect->lost * (1.0 + 0x1p-22));
         } else {
@@ -470,7 +495,7 @@ static vb_status scan_codes(vb_search *s, workspace *w, size_t count, size_t sta
                     memset(masks, 0, w->coded.count * sizeof *masks);
                     continue;
                 }
-                vb_kernels.sieve->call.sieve((const vb_panel *)(panels + p * bytes), steps, &w->coded, masks);
+                sieve_of(s)->call.sieve((const vb_panel *)(panels + p * bytes), steps, &w->coded, masks);
                 for (size_t q = 0; q < count; q++)
                     w->any[q] |= masks[q] & live[p];
             }
@@ -503,9 +528,16 @@ vb_status vb_scan(vb_search *s, size_t index, void *scratch, vb_pulse *pulse, co
         return VB_OK;
     lay_out(s, scratch, &w);
     for (size_t q = 0; q < count; q++) {
-        double *query = w.wide + q * pitch(s);
-        float *narrow = w.narrow + q * pitch(s);
-        vb_widen(s->queries.type, s->queries.base + (ptrdiff_t)(first + q) * s->queries.stride, s->d, query);
+        const char *row = s->queries.base + (ptrdiff_t)(first + q) * s->queries.stride;
+        double *query;
+        float *narrow;
+        if (!is_real(s)) {
+            vb_scorer_init(&w.scorers[q], s->metric, s->corpus.type, s->d, row);
+            continue;
+        }
+        query = w.wide + q * pitch(s);
+        narrow = w.narrow + q * pitch(s);
+        vb_widen(s->queries.type, row, s->d, query);
         vb_scorer_init(&w.scorers[q], s->metric, s->corpus.type, s->d, query);
         if (s->queries.type == VB_F32) {
             for (size_t i = 0; i < s->d; i++)

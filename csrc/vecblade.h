@@ -4,6 +4,7 @@
  *
  *   rows      d numbers of one type, contiguous; rows lie anywhere (any stride, any alignment)
  *   kernels   csrc/kernels/: one accumulator over pairs of rows, per type and ISA level
+ *   numbers   what an element of each type is (numbers.c)
  *   metrics   an accumulator, an epilogue and an order (metrics.c)
  *   drivers   measure.c, pairwise.c, search.c: cut the work into tiles, and name no ISA
  *   jobs      job.c: any number of the caller's threads claim a job's tiles
@@ -25,10 +26,23 @@
 #define VB_INLINE static inline __attribute__((always_inline))
 #endif
 
-/* One row per element type: enumerator, name, C type. */
+/* One row per element type: enumerator, name, C type, what a number in it is:
+ *
+ *   VB_REAL    a floating-point number, widened to float64 without loss and summed there
+ *   VB_WHOLE   an integer, summed exactly
+ *   VB_BITS    eight numbers, each 0 or 1: "d elements" are d bytes of them
+ *
+ * Real rows of two types may be measured with each other; others only with rows of their own type. */
 #define VB_EACH_TYPE(X) \
-    X(VB_F32, f32, float) \
-    X(VB_F64, f64, double)
+    X(VB_F32, f32, float, VB_REAL) \
+    X(VB_F64, f64, double, VB_REAL) \
+    X(VB_F16, f16, uint16_t, VB_REAL) \
+    X(VB_BF16, bf16, uint16_t, VB_REAL) \
+    X(VB_I8, i8, int8_t, VB_WHOLE) \
+    X(VB_U8, u8, uint8_t, VB_WHOLE) \
+    X(VB_B1, b1, uint8_t, VB_BITS)
+
+typedef enum { VB_REAL, VB_WHOLE, VB_BITS } vb_kind;
 
 /* One row per accumulator: enumerator, name. What each sums: kernels/contract.h. */
 #define VB_EACH_ACCUMULATOR(X) \
@@ -36,16 +50,20 @@
     X(VB_SQDIFF, sqdiff) \
     X(VB_DOTNORM, dotnorm)
 
-/* One row per metric: enumerator, name, accumulator, 1 if larger is closer. */
+/* One row per metric: enumerator, name, accumulator, 1 if larger is closer. Any metric of any type: of
+ * bits, hamming is what sqeuclidean is. */
 #define VB_EACH_METRIC(X) \
     X(VB_METRIC_DOT, dot, VB_DOT, 1) \
     X(VB_METRIC_COSINE_SIMILARITY, cosine_similarity, VB_DOTNORM, 1) \
     X(VB_METRIC_COSINE, cosine, VB_DOTNORM, 0) \
     X(VB_METRIC_EUCLIDEAN, euclidean, VB_SQDIFF, 0) \
-    X(VB_METRIC_SQEUCLIDEAN, sqeuclidean, VB_SQDIFF, 0)
+    X(VB_METRIC_SQEUCLIDEAN, sqeuclidean, VB_SQDIFF, 0) \
+    X(VB_METRIC_HAMMING, hamming, VB_SQDIFF, 0) \
+    X(VB_METRIC_JACCARD, jaccard, VB_DOTNORM, 0)
 
 #define VB_ENUMERATOR(id, ...) id,
-typedef enum { VB_EACH_TYPE(VB_ENUMERATOR) VB_TYPES } vb_type;
+/* Types of rows, and two more that only results have. */
+typedef enum { VB_EACH_TYPE(VB_ENUMERATOR) VB_TYPES, VB_I32 = VB_TYPES, VB_I64 } vb_type;
 typedef enum { VB_EACH_ACCUMULATOR(VB_ENUMERATOR) VB_ACCUMULATORS } vb_accumulator;
 typedef enum { VB_EACH_METRIC(VB_ENUMERATOR) VB_METRICS } vb_metric;
 #undef VB_ENUMERATOR
@@ -58,6 +76,7 @@ typedef enum {
 
 size_t vb_type_size(vb_type type);
 const char *vb_type_name(vb_type type);
+vb_kind vb_type_kind(vb_type type);
 const char *vb_metric_name(vb_metric metric);
 /* 1 if a larger value of this metric is closer, 0 if a smaller one is. */
 int vb_metric_is_similarity(vb_metric metric);
@@ -77,7 +96,8 @@ const char *vb_level_active(void);
 
 /* ---- one pair ---------------------------------------------------------------------- */
 
-/* The metric's value for two rows of d elements of the same type. */
+/* The metric's value for two rows of d elements of the same type. Of whole numbers and bits, dot, sqeuclidean and
+ * hamming are exact up to 2^53. */
 double vb_pair(vb_metric metric, vb_type type, const void *a, const void *b, size_t d);
 
 /* ---- jobs -------------------------------------------------------------------------- */
@@ -111,7 +131,7 @@ typedef struct {
 #define VB_MAX_DIMS 64
 
 /* One operand of an elementwise measurement: where element 0 of the first row lies and the
- * stride of each leading axis. For the output an "element" is one value. */
+ * stride of each leading axis. For the output an "element" is one value, and its type may be a result's. */
 typedef struct {
     char *base;
     vb_type type;
@@ -134,8 +154,11 @@ typedef enum { VB_FULL, VB_MIRRORED, VB_CONDENSED } vb_layout;
 vb_job *vb_pairwise_new(vb_metric metric, size_t d, const vb_rows *a, const vb_rows *b, vb_layout layout, int threads,
                         char *out, ptrdiff_t out_row, ptrdiff_t out_column, vb_type out_type);
 
-/* out[i] = rows[i] / |rows[i]|, in the type of the rows; NaN for a zero row. */
-vb_job *vb_normalize_new(size_t d, const vb_rows *rows, char *out, ptrdiff_t out_stride);
+/* out[i] = rows[i] / |rows[i]|, rounded once to a real type; NaN for a zero row. Not of bits. */
+vb_job *vb_normalize_new(size_t d, const vb_rows *rows, char *out, ptrdiff_t out_stride, vb_type out_type);
+
+/* out[i] = rows[i], each element rounded to a real type, to nearest even. Not of bits. */
+vb_job *vb_convert_new(size_t d, const vb_rows *rows, char *out, ptrdiff_t out_stride, vb_type out_type);
 
 /* Which corpus rows a search may return. mask (one byte a row) or ids (ascending, distinct,
  * in range) may be NULL; not both given. */

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
+import vecblade as vb
 from vecblade import _core
 
 settings.register_profile(
@@ -23,7 +24,71 @@ settings.register_profile(
 settings.load_profile("vecblade")
 
 DTYPES = (np.float32, np.float64)
-METRICS = tuple(_core.METRICS)
+
+
+class ElementType:
+    """A type of rows: its name in the core, how arrays inside the package say it, and how users give it."""
+
+    def __init__(self, name, dtype, given=None, reading=None):
+        self.name, self.dtype, self.reading = name, np.dtype(dtype), reading
+        self.given = np.dtype(given or dtype)
+        self.bits, self.whole = name == "b1", name in ("i8", "u8", "b1")
+        self.options = {} if reading is None else {"dtype": reading}
+
+    def __repr__(self):
+        return self.name
+
+    def some(self, seed, *shape):
+        """Random rows: gaussian, or whole numbers over all their range; of bits so many bytes."""
+        random = np.random.default_rng(seed)
+        if self.whole:
+            return random.integers(0, 256, shape, np.uint8).view(self.dtype)
+        return self.of(random.standard_normal(shape))
+
+    def of(self, values):
+        """float64 numbers, rounded to the type."""
+        if self.name == "bf16":
+            return vb.astype(np.atleast_2d(values), "bfloat16").reshape(np.shape(values)).view(self.dtype)
+        with np.errstate(all="ignore"):
+            return np.asarray(values).astype(self.dtype)
+
+    def patterns(self, seed, *shape):
+        """Any bits at all: every special value will be among them."""
+        raw = np.random.default_rng(seed).integers(0, 256, (*shape, self.dtype.itemsize), np.uint8)
+        return raw.view(self.dtype)[..., 0]
+
+    def numbers(self, array):
+        """The numbers of an array of any number of axes in float64; of bits eight times as many."""
+        if self.bits:
+            return np.unpackbits(np.ascontiguousarray(array).view(np.uint8), axis=-1).astype(np.float64)
+        if self.name == "bf16":
+            array = (np.ascontiguousarray(array).view(np.uint16).astype(np.uint32) << 16).view(np.float32)
+        with np.errstate(all="ignore"):  # NaN that signal
+            return np.asarray(array).astype(np.float64)
+
+    def listed(self, row):
+        """A row for the reference: floats, or ints."""
+        values = self.numbers(row)
+        return values.astype(int).tolist() if self.whole else values.tolist()
+
+    def metrics(self):
+        return tuple(_core.METRICS) if self.bits else METRICS
+
+
+TYPES = {
+    t.name: t
+    for t in (
+        ElementType("f32", np.float32),
+        ElementType("f64", np.float64),
+        ElementType("f16", np.float16),
+        ElementType("bf16", _core.BFLOAT16, np.uint16, "bfloat16"),
+        ElementType("i8", np.int8),
+        ElementType("u8", np.uint8),
+        ElementType("b1", _core.BITS, np.uint8, "bits"),
+    )
+}
+# Those of numbers; of bits, all.
+METRICS = tuple(metric for metric in _core.METRICS if metric not in _core.BIT_METRICS)
 
 
 REGISTRY = _core.registry()
@@ -41,9 +106,9 @@ def isa(request):
     _core.use_level(before)
 
 
-def kernels_of(*forms):
-    """A fixture over every kernel of these forms; skips those that this CPU lacks."""
-    numbers = [i for i, record in enumerate(REGISTRY) if record["form"] in forms]
+def kernels_of(*forms, types=tuple(TYPES)):
+    """A fixture over every kernel of these forms and types; skips those that this CPU lacks."""
+    numbers = [i for i, r in enumerate(REGISTRY) if r["form"] in forms and r["type"] in types]
 
     @pytest.fixture(params=numbers, ids=[REGISTRY[i]["name"] for i in numbers])
     def fixture(request):

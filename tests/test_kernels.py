@@ -1,26 +1,31 @@
 """Every kernel of the registry against the reference, bit by bit. A new kernel needs no new test."""
 
+import math
+
 import numpy as np
 import pytest
-from conftest import REGISTRY, GuardedRow, kernels_of, needs_guard_pages, same_bits
+from conftest import REGISTRY, TYPES, GuardedRow, kernels_of, needs_guard_pages, same_bits
 from hypothesis import given
 from hypothesis import strategies as st
 
 from vecblade import _core
 from vecblade import reference as ref
 
-DTYPES = {"f32": np.float32, "f64": np.float64}
 # Past every edge: of a vector, of the 32 lanes, and of several rounds of them.
 LENGTHS = (*range(70), 95, 96, 97, 127, 128, 129, 255, 256, 257)
 
 
 kernel = kernels_of("pair", "rows")
+real_kernel = kernels_of("pair", "rows", types=[t.name for t in TYPES.values() if not t.whole])
+whole_kernel = kernels_of("pair", "rows", types=[t.name for t in TYPES.values() if t.whole])
 screen = kernels_of("screen")
+score = kernels_of("score")
 
 
 def expected(record, a, x):
     """What the kernel gives for one row, by the reference."""
-    a, x = a.tolist(), x.tolist()
+    kind = TYPES[record["type"]]
+    a, x = kind.listed(a), kind.listed(x)
     if record["accumulator"] == "sqdiff":
         return [ref.sqeuclidean(a, x)]
     if record["accumulator"] == "dot":
@@ -30,12 +35,17 @@ def expected(record, a, x):
 
 
 def check(kernel, a, rows, ids=None):
-    """`a` in the rows' type; the rows form takes it as float64."""
+    """`a` in the rows' type; the rows form takes real numbers as float64."""
     number, record = kernel
-    query = a.astype(np.float64) if record["form"] == "rows" else a
+    query = as_query(record, a)
     found = _core.run_kernel(number, query, rows, ids)
     wanted = [expected(record, a, rows[i]) for i in (range(len(rows)) if ids is None else ids)]
     assert same_bits(np.array(found, dtype=float), np.array(wanted, dtype=float)), record["name"]
+
+
+def as_query(record, a):
+    kind = TYPES[record["type"]]
+    return kind.numbers(a) if record["form"] == "rows" and not kind.whole else a
 
 
 def gaussian(seed, *shape, dtype):
@@ -52,15 +62,23 @@ def test_registry_names_what_it_holds():
 
 
 def test_every_length(kernel):
-    dtype = DTYPES[kernel[1]["type"]]
+    kind = TYPES[kernel[1]["type"]]
     for d in LENGTHS:
-        check(kernel, gaussian(d, d, dtype=dtype), gaussian(d + 1, 2, d, dtype=dtype))
+        check(kernel, kind.some(d, d), kind.some(d + 1, 2, d))
+
+
+def test_any_bits(kernel):
+    """Denormals, infinities and NaN of every pattern, everywhere."""
+    kind = TYPES[kernel[1]["type"]]
+    for d in (1, 2, 7, 40, 100):
+        with np.errstate(all="ignore"):
+            check(kernel, kind.patterns(d, d), kind.patterns(d + 1, 20, d))
 
 
 def test_every_alignment(kernel):
-    dtype = np.dtype(DTYPES[kernel[1]["type"]])
-    d = 37
-    values = gaussian(0, 2, d, dtype=dtype)
+    kind = TYPES[kernel[1]["type"]]
+    dtype, d = kind.dtype, 37
+    values = kind.some(0, 2, d)
     for offset in range(1, 20):
         moved = np.empty(2 * values.nbytes + 64, np.uint8)
         rows = np.ndarray((2, d), dtype, moved, offset)
@@ -76,9 +94,9 @@ def test_every_alignment(kernel):
 @pytest.mark.parametrize("stride", [0, 1, 7, -13, 400])
 def test_every_stride(kernel, stride):
     """Rows that overlap, go backwards, or lie at odd addresses."""
-    dtype = np.dtype(DTYPES[kernel[1]["type"]])
-    d, n = 41, 5
-    memory = gaussian(1, 4000, dtype=dtype)
+    kind = TYPES[kernel[1]["type"]]
+    dtype, d, n = kind.dtype, 41, 5
+    memory = kind.some(1, 4000)
     first = 2000
     step = stride if stride in (1, 7, -13) else stride * dtype.itemsize
     with np.errstate(all="ignore"):
@@ -87,57 +105,132 @@ def test_every_stride(kernel, stride):
 
 
 def test_rows_by_id(kernel):
-    dtype = DTYPES[kernel[1]["type"]]
-    rows = gaussian(2, 20, 33, dtype=dtype)
+    rows = TYPES[kernel[1]["type"]].some(2, 20, 33)
     check(kernel, rows[3].copy(), rows, np.array([0, 7, 7, 19, 2]))
 
 
 def test_no_rows(kernel):
-    dtype = DTYPES[kernel[1]["type"]]
-    check(kernel, np.ones(5, dtype), np.ones((0, 5), dtype))
+    kind = TYPES[kernel[1]["type"]]
+    check(kernel, kind.some(0, 5), kind.some(0, 0, 5))
 
 
 @needs_guard_pages
 @pytest.mark.parametrize("at_end", [True, False], ids=["end", "start"])
 def test_nothing_is_read_beyond_a_row(kernel, at_end):
-    dtype = DTYPES[kernel[1]["type"]]
-    for d in (*range(70), 127, 128, 129):
-        values = gaussian(d, d, dtype=dtype)
-        x, a = GuardedRow(values, at_end).row, GuardedRow(values.astype(np.float64), at_end).row
-        if kernel[1]["form"] == "pair":
-            a = GuardedRow(values, at_end).row
+    kind = TYPES[kernel[1]["type"]]
+    for d in (*range(140), 255, 256, 257):
+        values = kind.some(d, d)
+        x, a = GuardedRow(values, at_end).row, GuardedRow(as_query(kernel[1], values), at_end).row
         found = _core.run_kernel(kernel[0], a, x[None])
-        assert same_bits(np.array(found), np.array([expected(kernel[1], values, values)]))
+        assert same_bits(np.array(found), np.array([expected(kernel[1], values, values)], dtype=float))
 
 
 @given(data=st.data())
-def test_any_values(kernel, data):
+def test_any_values(real_kernel, data):
     """Denormals, extremes, infinities and NaN."""
-    dtype = np.dtype(DTYPES[kernel[1]["type"]])
-    number = st.floats(width=8 * dtype.itemsize) | st.sampled_from(
-        [0.0, -0.0, float("inf"), float("nan"), 1.0]
-    )
+    kind = TYPES[real_kernel[1]["type"]]
+    bits = 8 * kind.dtype.itemsize
+    number = st.floats(width=bits) | st.sampled_from([0.0, -0.0, float("inf"), float("nan"), 1.0])
     d = data.draw(st.integers(0, 67))
-    a, x, y = (np.array(data.draw(st.lists(number, min_size=d, max_size=d)), dtype) for _ in range(3))
-    check(kernel, a, np.stack([x, y]))
+
+    def row():
+        if bits == 16:  # by patterns: Hypothesis draws halves slowly
+            return np.frombuffer(data.draw(st.binary(min_size=2 * d, max_size=2 * d)), kind.dtype)
+        return np.array(data.draw(st.lists(number, min_size=d, max_size=d)), kind.dtype)
+
+    check(real_kernel, row(), np.stack([row(), row()]))
 
 
-def test_special_values_at_every_place(kernel):
-    dtype = DTYPES[kernel[1]["type"]]
-    info = np.finfo(dtype)
+@given(data=st.data())
+def test_any_whole_values(whole_kernel, data):
+    kind = TYPES[whole_kernel[1]["type"]]
+    d = data.draw(st.integers(0, 300))
+    a, x, y = (np.frombuffer(data.draw(st.binary(min_size=d, max_size=d)), kind.dtype) for _ in range(3))
+    check(whole_kernel, a, np.stack([x, y]))
+
+
+def test_whole_numbers_do_not_wrap(whole_kernel):
+    """The extremes, past every place where a sum is put away."""
+    kind, (number, record) = TYPES[whole_kernel[1]["type"]], whole_kernel
+    lowest, highest = (-128, 127) if kind.name == "i8" else (0, 255)
+    for d in (32767, 32768, 32769, 70001):
+        low, high = (
+            np.full((1, d), v, np.int16).astype(np.uint8).view(kind.dtype) for v in (lowest, highest)
+        )
+        for a, x in ((low, low), (low, high), (high, low), (high, high)):
+            found = _core.run_kernel(number, a[0], x)
+            n, p, q = (d, lowest, highest) if not kind.bits else (8 * d, 0, 1)
+            values = {id(low): p, id(high): q}
+            u, v = values[id(a)], values[id(x)]
+            sums = (
+                [n * (u - v) ** 2] if record["accumulator"] == "sqdiff" else [n * u * v, n * u * u, n * v * v]
+            )
+            keep = {"dot": [0], "sqdiff": [0], "dotnorm": [0, 1, 2] if record["form"] == "pair" else [0, 2]}
+            assert found == [[float(sums[i]) for i in keep[record["accumulator"]]]]
+
+
+def test_special_values_at_every_place(real_kernel):
+    kind = TYPES[real_kernel[1]["type"]]
+    info = np.finfo(np.float32 if kind.name == "bf16" else kind.dtype)
     for special in (np.nan, np.inf, -np.inf, info.smallest_subnormal, info.max, -0.0):
         for place in (0, 1, 15, 16, 31, 32, 33, 38):
-            a, x = gaussian(place, 39, dtype=dtype), gaussian(place + 1, 39, dtype=dtype)
-            x[place] = special
-            check(kernel, a, x[None])
+            a, x = kind.some(place, 39), kind.some(place + 1, 39)
+            x[place] = kind.of(np.array([special]))[0]
+            check(real_kernel, a, x[None])
 
 
-def test_zero_is_positive(kernel):
+def test_zero_is_positive(real_kernel):
     """Also where products of either sign underflow, or all terms are -0.0."""
-    dtype = DTYPES[kernel[1]["type"]]
-    tiny = np.finfo(dtype).tiny
+    kind = TYPES[real_kernel[1]["type"]]
+    tiny = float(np.finfo(np.float32 if kind.name == "bf16" else kind.dtype).tiny)
     for a, x in (([tiny] * 3, [-tiny] * 3), ([-0.0] * 40, [0.0] * 40), ([1.0] * 5, [-0.0] * 5)):
-        check(kernel, np.array(a, dtype), np.array([x], dtype))
+        check(real_kernel, kind.of(np.array(a)), kind.of(np.array([x])))
+
+
+# ---- scores: from sums to values -----------------------------------------------------------
+
+
+def test_scores_are_those_of_pairs(score):
+    """Of sums as they are, by the reference's own operations; none of unsafe ones."""
+    random = np.random.default_rng(0)
+    for n in (0, 1, 3, 8, 9, 31, 256):
+        norms, norm = random.uniform(0.5, 9, n), 4.0
+        sums = random.uniform(-6, 6, n)
+        s = [
+            max(-1.0, min(1.0, x / math.sqrt(norm * y)))
+            for x, y in zip(sums.tolist(), norms.tolist(), strict=True)
+        ]
+        wanted = {
+            "dot": sums.tolist(),
+            "sqeuclidean": sums.tolist(),
+            "hamming": sums.tolist(),
+            "euclidean": [math.sqrt(abs(x)) for x in sums.tolist()],
+            "cosine_similarity": s,
+            "cosine": [1.0 - x for x in s],
+            "jaccard": [
+                ((norm + y - x) - x) / (norm + y - x)
+                for x, y in zip(sums.tolist(), norms.tolist(), strict=True)
+            ],
+        }
+        for metric, number in _core.METRICS.items():
+            values = np.abs(sums) if metric == "euclidean" else sums
+            found = _core.run_score(score[0], number, norm, norms, values)
+            assert same_bits(found, np.array(wanted[metric])), (metric, n)
+
+
+def test_scores_are_left_to_others_where_squares_are_extreme(score):
+    norms, sums = np.ones(20), np.ones(20)
+    for bad in (0.0, 1e-200, 1e200, np.inf, np.nan):
+        for place in (0, 7, 19):
+            odd = norms.copy()
+            odd[place] = bad
+            for metric in ("cosine", "cosine_similarity"):
+                assert _core.run_score(score[0], _core.METRICS[metric], 1.0, odd, sums) is None
+                assert _core.run_score(score[0], _core.METRICS[metric], bad, norms, sums) is None
+            if bad not in (1e-200, 1e200):
+                assert _core.run_score(score[0], _core.METRICS["euclidean"], 1.0, norms, odd) is None
+    nothing = np.zeros(3)
+    assert _core.run_score(score[0], _core.METRICS["jaccard"], 0.0, nothing, nothing).tolist() == [0.0] * 3
 
 
 # ---- screens: float32, not canonical, so held to their bound ------------------------------

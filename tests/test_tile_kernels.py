@@ -5,18 +5,18 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from conftest import REGISTRY, GuardedRow, kernels_of, needs_guard_pages, same_bits
+from conftest import REGISTRY, TYPES, GuardedRow, kernels_of, needs_guard_pages, same_bits
 from hypothesis import given
 from hypothesis import strategies as st
 
 from vecblade import _core
 
-DTYPES = {"f32": np.float32, "f64": np.float64}
 BLOCK = 64  # of a tile's sums
 PANEL = 32  # rows of a sieve
 LENGTHS = (*range(10), 31, 32, 33, 63, 64, 65, 127, 128, 129, 200)
 
 tile = kernels_of("tile")
+tally = kernels_of("tally")
 sieve = kernels_of("sieve")
 encode = kernels_of("encode")
 
@@ -37,13 +37,26 @@ def rounded(exact, dtype):
     return dtype(near)
 
 
-def chained(rows, columns):
-    """The sums of a tile: a chain of fused multiply-adds for every 64 elements, and a sum of these."""
-    dtype = rows.dtype.type
-    total = None
+def kind_of(tile):
+    return TYPES[tile[1]["type"]]
+
+
+def value_type(tile):
+    return np.float64 if tile[1]["type"] == "f64" else np.float32
+
+
+def chained(tile, rows, columns):
+    """
+    The sums of a tile: a chain of fused multiply-adds for every 64 elements, and a sum of these.
+
+    Of two elements of bfloat16 the second goes first.
+    """
+    dtype, total = value_type(tile), None
+    rows, columns = kind_of(tile).numbers(rows), kind_of(tile).numbers(columns)
     for start in range(0, max(rows.shape[1], 1), BLOCK):
         block = np.zeros((len(rows), len(columns)), dtype)
-        for k in range(start, min(start + BLOCK, rows.shape[1])):
+        order = range(start, min(start + BLOCK, rows.shape[1]))
+        for k in sorted(order, key=lambda k: k ^ 1) if kind_of(tile).name == "bf16" else order:
             for i, a in enumerate(rows[:, k]):
                 for j, b in enumerate(columns[:, k]):
                     exact = Fraction(float(a)) * Fraction(float(b)) + Fraction(float(block[i, j]))
@@ -54,17 +67,23 @@ def chained(rows, columns):
 
 def run(tile, rows, columns, epilogue="raw", low=0.0, high=np.inf, row=None, column=None):
     number, record = tile
-    dtype = rows.dtype
+    dtype = value_type(tile)
     r, c = record["shape"]
     row = np.ones(r, dtype) if row is None else row
     column = np.ones(c, dtype) if column is None else column
-    return _core.run_tile(number, rows, np.ascontiguousarray(columns.T), epilogue, low, high, row, column)
+    panel = np.ascontiguousarray(columns.T)
+    if kind_of(tile).name == "bf16":
+        panel = np.ascontiguousarray(columns.reshape(c, -1, 2).transpose(1, 0, 2))
+    return _core.run_tile(number, rows, panel, epilogue, low, high, row, column)
 
 
 def operands(tile, d, seed=0):
-    r, c = tile[1]["shape"]
-    dtype = DTYPES[tile[1]["type"]]
-    return gaussian(seed, r, d, dtype=dtype), gaussian(seed + 1, c, d, dtype=dtype)
+    """Of bfloat16 an even number of elements: an odd one, and zero."""
+    (r, c), kind = tile[1]["shape"], kind_of(tile)
+    rows, columns = kind.some(seed, r, d), kind.some(seed + 1, c, d)
+    if kind.name == "bf16" and d % 2:
+        rows, columns = (np.concatenate([x, np.zeros((len(x), 1), x.dtype)], axis=1) for x in (rows, columns))
+    return rows, columns
 
 
 def test_a_tile_sums_in_its_order(tile):
@@ -74,7 +93,7 @@ def test_a_tile_sums_in_its_order(tile):
         assert unsure == [0] * len(rows)
         # All rows with some columns, of every vector: exact arithmetic is slow.
         some = np.r_[0 : len(columns) : 5, len(columns) - 1]
-        assert same_bits(values[:, some], chained(rows, columns[some]))
+        assert same_bits(values[:, some], chained(tile, rows, columns[some]))
 
 
 def test_tiles_of_all_levels_agree(tile):
@@ -98,10 +117,11 @@ def test_tiles_of_all_levels_agree(tile):
 @pytest.mark.parametrize("epilogue", _core.EPILOGUES)
 def test_epilogues(tile, epilogue):
     rows, columns = operands(tile, 20)
-    dtype = rows.dtype.type
-    rows[0], columns[1], columns[3] = columns[2], -rows[1], rows[1] * dtype(0.999)
+    dtype, kind = value_type(tile), kind_of(tile)
+    rows[0], columns[1] = columns[2], kind.of(-kind.numbers(rows[1]))
+    columns[3] = kind.of(kind.numbers(rows[1]) * 0.999)
     s, _ = run(tile, rows, columns)
-    row, column = (np.einsum("ij,ij->i", x, x).astype(dtype) for x in (rows, columns))
+    row, column = (np.einsum("ij,ij->i", x, x).astype(dtype) for x in map(kind.numbers, (rows, columns)))
     if epilogue in ("similarity", "angular"):
         row, column = 1 / np.sqrt(row), 1 / np.sqrt(column)
     column[0] = np.nan
@@ -127,15 +147,16 @@ def test_epilogues(tile, epilogue):
 
 def test_a_tile_is_not_sure_of_nan(tile):
     rows, columns = operands(tile, 9)
-    rows[1, 3], columns[2, 8] = np.nan, np.inf
+    kind, dtype = kind_of(tile), value_type(tile)
+    rows[1, 3], columns[2, 8] = kind.of(np.array([np.nan, np.inf]))
     for epilogue in _core.EPILOGUES:
-        _, unsure = run(tile, rows, columns, epilogue, 0.1, np.finfo(rows.dtype).max)
+        _, unsure = run(tile, rows, columns, epilogue, 0.1, np.finfo(dtype).max)
         assert unsure[1] == 2 ** len(columns) - 1
         assert epilogue != "raw" or all(bits >> 2 & 1 for bits in unsure)
     # Of infinite sums the epilogues know by the row's own number.
-    unknown = np.full(len(columns), np.nan, rows.dtype)
+    unknown = np.full(len(columns), np.nan, dtype)
     for epilogue in _core.EPILOGUES[1:]:
-        _, unsure = run(tile, rows, columns, epilogue, 0.1, np.finfo(rows.dtype).max, None, unknown)
+        _, unsure = run(tile, rows, columns, epilogue, 0.1, np.finfo(dtype).max, None, unknown)
         assert set(unsure) == {2 ** len(columns) - 1}
 
 
@@ -143,36 +164,43 @@ def test_a_tile_is_not_sure_of_nan(tile):
 @pytest.mark.parametrize("at_end", [True, False], ids=["end", "start"])
 def test_a_tile_reads_nothing_beyond(tile, at_end):
     number, record = tile
-    (r, c), dtype = record["shape"], DTYPES[record["type"]]
+    (r, c), dtype = record["shape"], value_type(tile)
     for d in (1, 2, 3, 64, 65, 67):
         rows, columns = operands(tile, d, seed=d)
-        guarded = [GuardedRow(x.ravel(), at_end) for x in (rows, columns.T)]
+        panel = columns.T
+        if kind_of(tile).name == "bf16":
+            panel = columns.reshape(c, -1, 2).transpose(1, 0, 2)
+        guarded = [GuardedRow(x.ravel(), at_end) for x in (rows, panel)]
         numbers = [GuardedRow(np.ones(n, dtype), at_end).row for n in (r, c)]
         found, _ = _core.run_tile(
-            number, guarded[0].row.reshape(r, d), guarded[1].row.reshape(d, c), "root", 0.1, 0.9, *numbers
+            *(number, guarded[0].row.reshape(rows.shape), guarded[1].row.reshape(panel.shape)),
+            *("root", 0.1, 0.9, *numbers),
         )
         assert same_bits(found, run(tile, rows, columns, "root", 0.1, 0.9)[0])
 
 
 def test_a_tile_of_strided_rows(tile):
-    rows, columns = operands(tile, 33)
+    rows, columns = operands(tile, 34)
     wide = np.zeros((2 * len(rows), 40), rows.dtype)
-    wide[::2, 3:36] = rows
-    assert same_bits(run(tile, wide[::2, 3:36], columns)[0], run(tile, rows, columns)[0])
+    wide[::2, 3:37] = rows
+    assert same_bits(run(tile, wide[::2, 3:37], columns)[0], run(tile, rows, columns)[0])
 
 
 # ---- sieves -------------------------------------------------------------------------------
 
 
 def panel_of(codes, unit, extent):
-    """vb_panel: codes of 32 rows, less 128, and their two numbers."""
-    d = codes.shape[1]
-    padded = np.full((PANEL, -(-d // 4) * 4), 128, np.uint8)
-    padded[:, :d] = codes + 128
+    """vb_panel: codes of 32 rows as bytes, and their two numbers."""
     head = np.zeros(80, np.float32)
     head[:32], head[32:64] = unit, extent
-    body = padded.reshape(PANEL, -1, 4).transpose(1, 0, 2)
-    return np.concatenate([head.view(np.uint8), body.ravel()])
+    return np.concatenate([head.view(np.uint8), panel_codes(codes).ravel()])
+
+
+def panel_codes(codes):
+    d = codes.shape[1]
+    padded = np.zeros((PANEL, -(-d // 4) * 4), np.uint8)
+    padded[:, :d] = codes
+    return np.ascontiguousarray(padded.reshape(PANEL, -1, 4).transpose(1, 0, 2))
 
 
 def query_codes(codes, group):
@@ -184,12 +212,13 @@ def query_codes(codes, group):
 
 
 def sift(sieve, rows, unit, extent, queries, a, t, k, group):
-    number, _ = sieve
-    d = rows.shape[1]
-    bias = 128 * queries.sum(axis=1, dtype=np.int32)
-    masks = _core.run_sieve(
-        number, d, panel_of(rows, unit, extent), group, query_codes(queries, group), bias, a, t, k
-    )
+    """`rows` and `queries` are what the products are of: codes less 128, or bytes of bits."""
+    number, record = sieve
+    d, bits = rows.shape[1], record["type"] == "b1"
+    bias = (0 if bits else 128) * queries.sum(axis=1, dtype=np.int32)
+    panel = panel_of(rows if bits else rows + 128, unit, extent)
+    codes = query_codes(queries.astype(np.uint8).view(np.int8), group)
+    masks = _core.run_sieve(number, d, panel, group, codes, bias, a, t, k)
     return np.array([[mask >> r & 1 for r in range(PANEL)] for mask in masks], bool)
 
 
@@ -198,19 +227,31 @@ def groups_of(sieve):
     return sorted({1, most} | ({4} if most > 4 else set()))
 
 
+def codes_for(record, seed, n, d, extreme=False):
+    """32 rows and n queries of codes, and their products."""
+    random = np.random.default_rng(seed)
+    if record["type"] == "b1":
+        rows, queries = (random.integers(0, 256, (m, d)) for m in (PANEL, n))
+        if extreme:
+            rows, queries = rows | 255, queries | 255
+        unpacked = [np.unpackbits(x.astype(np.uint8), axis=1).astype(int) for x in (queries, rows)]
+        return rows, queries, unpacked[0] @ unpacked[1].T
+    low, high = (-128, 127) if record["form"] == "tally" else (-record["limit"], record["limit"])
+    rows, queries = random.integers(-128, 128, (PANEL, d)), random.integers(low, high + 1, (n, d))
+    if extreme:
+        rows = np.where(random.random((PANEL, 1)) < 0.5, -128, 127) * np.ones((1, d), int)
+        queries = np.where(random.random((n, 1)) < 0.5, low, high) * np.ones((1, d), int)
+    return rows, queries, queries @ rows.T
+
+
 @pytest.mark.parametrize("extreme", [False, True], ids=["random", "extreme"])
 def test_a_sieve_keeps_its_promise(sieve, extreme):
     """A dot product of codes at, just over and just under what a row has to reach."""
-    limit = sieve[1]["limit"]
     for d in (*range(1, 20), 63, 64, 65, 128, 515, 4096):
         for group in groups_of(sieve):
             random = np.random.default_rng(d)
-            rows = random.integers(-128, 128, (PANEL, d))
-            queries = random.integers(-limit, limit + 1, (2 * group, d))
-            if extreme:
-                rows = np.where(random.random((PANEL, 1)) < 0.5, -128, 127) * np.ones((1, d), int)
-                queries = np.where(random.random((2 * group, 1)) < 0.5, -limit, limit) * np.ones((1, d), int)
-            products = (queries @ rows.T).astype(np.float32)
+            rows, queries, products = codes_for(sieve[1], d, 2 * group, d, extreme)
+            products = products.astype(np.float32)
             unit = np.ones(PANEL, np.float32)
             unit[3] = np.nan
             extent = random.integers(1, 9, PANEL).astype(np.float32)
@@ -243,6 +284,32 @@ def test_a_sieve_rules_out_what_infinity_says(sieve):
     assert sift(sieve, rows, one, far, queries, zero, zero, zero, n).all()
 
 
+def test_a_tally_counts(tally):
+    """Any codes, -128 too, at any length; modulo 2^32 where they are too long for it."""
+    number, record = tally
+    for d in (*range(0, 20), 63, 64, 65, 515, 4096, 140_000):
+        for extreme in (False, True):
+            rows, queries, products = codes_for(record, d, record["shape"][0], d, extreme)
+            bits = record["type"] == "b1"
+            if not bits:  # the panel's codes are unsigned, and nothing is taken off
+                products = queries @ (rows + 128).T
+            panel = panel_codes(rows if bits else rows + 128)
+            codes = query_codes(queries.astype(np.uint8).view(np.int8), len(queries))[0]
+            found = _core.run_tally(number, d, panel, codes)
+            assert (found == products.astype(np.int64).astype(np.int32)).all(), d
+
+
+@needs_guard_pages
+def test_a_tally_reads_nothing_beyond(tally):
+    number, record = tally
+    for d in (4, 64, 68):
+        rows, queries, _ = codes_for(record, d, record["shape"][0], d)
+        panel = panel_codes(rows + 128)
+        codes = query_codes(queries.astype(np.uint8).view(np.int8), len(queries))[0]
+        guarded = [GuardedRow(x.ravel(), True).row.reshape(x.shape) for x in (panel, codes)]
+        assert (_core.run_tally(number, d, *guarded) == _core.run_tally(number, d, panel, codes)).all()
+
+
 def test_run_functions_refuse_what_does_not_fit():
     tile, sieve, encode = (
         next((i, r) for i, r in enumerate(REGISTRY) if r["form"] == form and r["isa"] == "scalar")
@@ -256,6 +323,10 @@ def test_run_functions_refuse_what_does_not_fit():
         run(tile, *(x[:-1] for x in operands(tile, 3)))
     with pytest.raises(ValueError, match="of shape"):
         _core.run_encode(encode[0], np.zeros(3, np.float32), np.zeros(3, np.float32))
+    with pytest.raises(ValueError, match="is no tally"):
+        _core.run_tally(tile[0], 8, None, None)
+    with pytest.raises(ValueError, match="is no score"):
+        _core.run_score(tile[0], 0, 1.0, np.ones(3), np.ones(3))
 
 
 # ---- encoders -----------------------------------------------------------------------------

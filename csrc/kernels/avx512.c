@@ -6,11 +6,16 @@
 
 #include "canonical.h"
 #include "encode.h"
+#include "score.h"
 
 #define VB_ISA avx512
 #define VB_T f32
 #include "canonical.inc"
 #define VB_T f64
+#include "canonical.inc"
+#define VB_T f16
+#include "canonical.inc"
+#define VB_T bf16
 #include "canonical.inc"
 #define VB_T f32
 #define VB_TILE_ROWS 12
@@ -21,6 +26,11 @@
 #define VB_TILE_VECTORS 3
 #include "tile.inc"
 
+static int vb_dot_score_f64_avx512(vb_metric metric, size_t n, double norm, const double *norms, double *values)
+{
+    return vb_score(metric, n, norm, norms, values);
+}
+
 static void vb_dot_encode_f32_avx512(const char *x, const float *center, size_t d, float *work, uint8_t *codes,
                                      vb_coding *found)
 {
@@ -28,18 +38,11 @@ static void vb_dot_encode_f32_avx512(const char *x, const float *center, size_t 
 }
 
 const vb_record vb_records_avx512[] = {
-    VB_PAIR(vb_dot_f32_avx512, VB_DOT, VB_F32),
-    VB_ROWS(vb_dot_rows_f32_avx512, VB_DOT, VB_F32),
-    VB_PAIR(vb_sqdiff_f32_avx512, VB_SQDIFF, VB_F32),
-    VB_ROWS(vb_sqdiff_rows_f32_avx512, VB_SQDIFF, VB_F32),
-    VB_PAIR(vb_dotnorm_f32_avx512, VB_DOTNORM, VB_F32),
-    VB_ROWS(vb_dotnorm_rows_f32_avx512, VB_DOTNORM, VB_F32),
-    VB_PAIR(vb_dot_f64_avx512, VB_DOT, VB_F64),
-    VB_ROWS(vb_dot_rows_f64_avx512, VB_DOT, VB_F64),
-    VB_PAIR(vb_sqdiff_f64_avx512, VB_SQDIFF, VB_F64),
-    VB_ROWS(vb_sqdiff_rows_f64_avx512, VB_SQDIFF, VB_F64),
-    VB_PAIR(vb_dotnorm_f64_avx512, VB_DOTNORM, VB_F64),
-    VB_ROWS(vb_dotnorm_rows_f64_avx512, VB_DOTNORM, VB_F64),
+    VB_EACH_SUM(f32, VB_F32, avx512),
+    VB_EACH_SUM(f64, VB_F64, avx512),
+    VB_EACH_SUM(f16, VB_F16, avx512),
+    VB_EACH_SUM(bf16, VB_BF16, avx512),
+    VB_SCORE(vb_dot_score_f64_avx512),
     VB_ENCODE(vb_dot_encode_f32_avx512),
     VB_TILE(vb_dot_tile_f32_avx512, VB_F32, 12, 2 * VF_LANES),
     VB_TILE(vb_dot_tile_f64_avx512, VB_F64, 8, 3 * VD_LANES),

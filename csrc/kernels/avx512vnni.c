@@ -1,46 +1,64 @@
-/* avx512vnni.c - what AVX-512 does better with VNNI, the multiply-adds of bytes. The flags of this unit license both
- * everywhere in it. */
+/* avx512vnni.c - what AVX-512 does better with VNNI, the multiply-adds of bytes and words. The flags of this unit
+ * license both everywhere in it. */
 #if defined(__AVX512VNNI__) || (defined(_MSC_VER) && defined(__AVX512F__))
-
-#include <immintrin.h>
-#include <string.h>
 
 #include "simd_avx512.h"
 
-#define VI_LANES 16
-#define VI_GROUP 12
-#define VI_LIMIT 127
+/* ---- whole numbers, in 16 bits (exact.h) ---- */
 
-typedef __m512i vi;
+#define VE_COUNT_i8 32
+#define VE_COUNT_u8 32
 
-VB_INLINE vi vi_set1(int32_t x) { return _mm512_set1_epi32(x); }
-VB_INLINE vi vi_rows(const uint8_t *p) { return _mm512_loadu_si512(p); }
+typedef __m512i ve_i8, ve_u8, vn_i8, vn_u8;
 
-VB_INLINE vi vi_query(const int8_t *p)
+VB_INLINE __m256i ve_few(const char *p, size_t n) { return _mm256_maskz_loadu_epi8((__mmask32)((1ull << n) - 1), p); }
+
+VB_INLINE ve_i8 ve_load_i8(const char *p) { return _mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i *)p)); }
+VB_INLINE ve_i8 ve_part_i8(const char *p, size_t n) { return _mm512_cvtepi8_epi16(ve_few(p, n)); }
+VB_INLINE vn_i8 ve_dot_i8(vn_i8 sum, ve_i8 a, ve_i8 x) { return _mm512_dpwssd_epi32(sum, a, x); }
+
+VB_INLINE vn_i8 ve_sqdiff_i8(vn_i8 sum, ve_i8 a, ve_i8 x)
 {
-    int32_t four;
-    memcpy(&four, p, sizeof four);
-    return _mm512_set1_epi32(four);
+    const __m512i difference = _mm512_sub_epi16(a, x);
+    return _mm512_dpwssd_epi32(sum, difference, difference);
 }
+
+VB_INLINE vn_i8 vn_zero_i8(void) { return _mm512_setzero_si512(); }
+VB_INLINE vn_i8 vn_add_i8(vn_i8 a, vn_i8 b) { return _mm512_add_epi32(a, b); }
+VB_INLINE int32_t vn_fold_i8(vn_i8 v) { return _mm512_reduce_add_epi32(v); }
+
+VB_INLINE ve_u8 ve_load_u8(const char *p) { return _mm512_cvtepu8_epi16(_mm256_loadu_si256((const __m256i *)p)); }
+VB_INLINE ve_u8 ve_part_u8(const char *p, size_t n) { return _mm512_cvtepu8_epi16(ve_few(p, n)); }
+#define ve_dot_u8 ve_dot_i8
+#define ve_sqdiff_u8 ve_sqdiff_i8
+#define vn_zero_u8 vn_zero_i8
+#define vn_add_u8 vn_add_i8
+#define vn_fold_u8 vn_fold_i8
+
+/* ---- codes (sieve.inc) ---- */
+
+#define VI_LIMIT 127
 
 VB_INLINE vi vi_dot(vi sum, vi rows, vi query) { return _mm512_dpbusd_epi32(sum, rows, query); }
 
-VB_INLINE uint32_t vi_passed(vi sum, const float *unit, const float *extent, float a, float t, float k)
-{
-    const __m512 further = _mm512_fmsub_ps(_mm512_set1_ps(t), _mm512_loadu_ps(extent), _mm512_set1_ps(k));
-    const __m512 limit = _mm512_fmadd_ps(_mm512_set1_ps(a), _mm512_loadu_ps(unit), further);
-    return _mm512_cmp_ps_mask(_mm512_cvtepi32_ps(sum), limit, _CMP_NLT_UQ);
-}
-
+#include "exact.h"
 #include "sieve.h"
 
-static void vb_dot_sieve_f32_avx512(const vb_panel *panel, size_t steps, const vb_coded *queries, uint32_t *masks)
-{
-    vb_sift(panel, steps, queries, masks);
-}
+#define VB_ISA avx512
+#define VB_T i8
+#include "exact.inc"
+#define VB_T u8
+#include "exact.inc"
+#define VB_T i8
+#define VB_SIEVE_STEP vi_dot
+#define VB_TALLY_STEP vi_dot
+#include "sieve.inc"
 
 const vb_record vb_records_avx512vnni[] = {
-    VB_SIEVE(vb_dot_sieve_f32_avx512, VI_GROUP, VI_LIMIT),
+    VB_EACH_SUM(i8, VB_I8, avx512),
+    VB_EACH_SUM(u8, VB_U8, avx512),
+    VB_SIEVE(vb_dot_sieve_i8_avx512, VB_I8, VI_GROUP, VI_LIMIT),
+    VB_TALLY(vb_dot_tally_i8_avx512, VB_I8, VI_GROUP),
     {0},
 };
 

@@ -17,36 +17,13 @@
 
 #include <math.h>
 
-#include "contract.h"
+#include "common.h"
 
 #define VD_COUNT (VB_LANES / VD_LANES)
-/* The most sums that one accumulator keeps. */
-#define VB_MAX_SUMS 3
-
-#if defined(__clang__)
-#define VB_UNROLL _Pragma("clang loop unroll(full)")
-#elif defined(__GNUC__)
-#define VB_UNROLL _Pragma("GCC unroll 32")
-#else
-#define VB_UNROLL
-#endif
-
-/* Ask for a line to be brought into L1, to be read or to be written. */
-#if defined(__GNUC__)
-#define VB_FETCH(p) __builtin_prefetch(p)
-#define VB_FETCH_OUT(p) __builtin_prefetch(p, 1)
-#else
-#define VB_FETCH(p) (void)(p)
-#define VB_FETCH_OUT(p) (void)(p)
-#endif
-
 /* vb_size_of_<type>: bytes an element. */
-#define VB_SIZE_OF(id, name, element) vb_size_of_##name = sizeof(element),
+#define VB_SIZE_OF(id, name, element, kind) vb_size_of_##name = sizeof(element),
 enum { VB_EACH_TYPE(VB_SIZE_OF) };
 #undef VB_SIZE_OF
-
-/* Number of sums that the accumulator keeps: dotnorm drops a.a if the caller has it. */
-#define VB_SUMS(accumulator, with_aa) ((accumulator) != VB_DOTNORM ? 1 : (with_aa) ? 3 : 2)
 
 /* How many of the VD_COUNT vectors of lanes to sum in one pass over the row: all of them if
  * the registers hold the accumulators, else a half, a quarter, ... The lanes do not meet before the

@@ -6,7 +6,8 @@
  *   sqdiff   sum (a[i] - x[i])^2
  *   dotnorm  sum a[i] * x[i], and sum x[i]^2 (and sum a[i]^2 in the pair form)
  *
- * Every sum is the canonical one, so that its bits do not depend on the ISA:
+ * Of whole numbers and bits every sum is exact, up to 2^53. Of real numbers it is the canonical one, so that its
+ * bits do not depend on the ISA:
  *
  *   - each element is widened to float64 (exact), and a difference is rounded to float64;
  *   - there are 32 lanes, all +0.0 at the start; element i goes to lane i mod 32 by one fused
@@ -46,10 +47,11 @@ VB_INLINE const char *vb_row(const vb_view *view, size_t r)
     return view->base + (view->ids ? (ptrdiff_t)view->ids[r] : (ptrdiff_t)r) * view->stride;
 }
 
-/* query: d float64 elements; rows: n rows of d elements of the kernel's type.
+/* query: d elements, of the kernel's type if that is whole or bits, else float64 (vb_query_type); rows: n rows
+ * of d elements of the kernel's type.
  * sums[r]: dot or sqdiff of the query and row r; norms[r]: row r with itself (dotnorm only,
  * else not used and may be NULL). */
-typedef void vb_rows_kernel(const double *query, const vb_view *rows, size_t n, size_t d, double *sums, double *norms);
+typedef void vb_rows_kernel(const void *query, const vb_view *rows, size_t n, size_t d, double *sums, double *norms);
 
 /* Which rows a screen rules out, from float32 sums: of a row, s is the accumulator's sum with the
  * query, and n the sum of its squares.
@@ -67,6 +69,11 @@ typedef struct {
 typedef size_t vb_screen_kernel(const float *query, const vb_view *rows, size_t n, size_t d, const vb_limits *limits,
                                 uint32_t *passed);
 
+/* From sums to values of the metric: values[i] holds the sum of row i, norms[i] its square (dotnorm only), norm that
+ * of the query. Returns 0, and has changed nothing, if one of the sums leaves the range in which that
+ * can be told (extremes.h). The bits are those of metrics.c. */
+typedef int vb_score_kernel(vb_metric metric, size_t n, double norm, const double *norms, double *values);
+
 /* ---- tiles: many rows with many, operands packed ------------------------------------ */
 
 /* What a tile makes of its dot products s[i][j] of row i and column j, in the tile's type T:
@@ -77,7 +84,7 @@ typedef size_t vb_screen_kernel(const float *query, const vb_view *rows, size_t 
  *   VB_SIMILARITY  s * row[i] * column[j], not under -1    unsure if not at most high
  *   VB_ANGULAR     1 minus that                            the same
  *
- * Each operation is rounded to T, in the order written. */
+ * Each operation is rounded to T, in the order written. For bfloat16 rows T is float32. */
 typedef enum { VB_RAW, VB_SQUARED, VB_ROOT, VB_SIMILARITY, VB_ANGULAR } vb_epilogue;
 
 typedef struct {
@@ -94,6 +101,9 @@ typedef struct {
  * fused multiply-add from +0, in blocks of VB_TILE_BLOCK elements; the sums of the blocks are added up
  * in order. */
 #define VB_TILE_BLOCK 64
+/* For bfloat16 a pair of elements is in the place of one, d is rounded up to even, and in a pair the
+ * second goes first: s + a[1] * b[1], rounded, + a[0] * b[0], rounded. Elements must be 0 or of a magnitude from
+ * 2^-50 to 2^50, with which nothing is denormal: sums are multiples of 2^-114. */
 typedef void vb_tile_kernel(const vb_view *rows, const void *panel, size_t d, const vb_finish *finish, void *out,
                             ptrdiff_t out_stride, uint64_t *unsure);
 
@@ -105,6 +115,8 @@ typedef void vb_tile_kernel(const vb_view *rows, const void *panel, size_t d, co
  * 4 k + i of the row, divided by the row's scale, rounded, plus 128:
  *
  *   step 0: row 0 [0 1 2 3]  row 1 [0 1 2 3] ... row 31    step 1: row 0 [4 5 6 7] ...
+ */
+/* Of bits, the bytes of a row are its codes as they are.
  */
 typedef struct {
     float unit[VB_PANEL];   /* 1 / scale; NaN: this row has no codes, and is never ruled out */
@@ -130,9 +142,13 @@ typedef struct {
  *
  *     ! (D < a[q] * unit[r] + (t[q] * extent[r] - k[q])),
  *
- * where D is the dot product of the codes, exact and then rounded to float32, and both products
- * are fused with the sum to their right or rounded. d under 2^15. */
+ * where D is the dot product of the codes (of bits: how many both have), exact and then rounded to float32,
+ * and both products are fused with the sum to their right or rounded. d under 2^15. */
 typedef void vb_sieve_kernel(const vb_panel *panel, size_t steps, const vb_coded *queries, uint32_t *masks);
+
+/* out[i * VB_PANEL + r]: the dot product of row i of a group and row r of a panel's codes, both laid out as above,
+ * modulo 2^32. As many rows as the record says. */
+typedef void vb_tally_kernel(const uint8_t *panel, size_t steps, const int8_t *group, int32_t *out);
 
 /* What vb_encode_kernel finds out about a row x and y = x - center, in float32. Each sum has at
  * most d / 2 + 12 roundings. */
@@ -154,9 +170,11 @@ typedef void vb_encode_kernel(const char *x, const float *center, size_t d, floa
 #define VB_EACH_FORM(X) \
     X(VB_FORM_PAIR, pair) \
     X(VB_FORM_ROWS, rows) \
+    X(VB_FORM_SCORE, score) \
     X(VB_FORM_SCREEN, screen) \
     X(VB_FORM_TILE, tile) \
     X(VB_FORM_SIEVE, sieve) \
+    X(VB_FORM_TALLY, tally) \
     X(VB_FORM_ENCODE, encode)
 #define VB_ENUMERATOR(id, ...) id,
 typedef enum { VB_EACH_FORM(VB_ENUMERATOR) VB_FORMS } vb_form;
@@ -171,34 +189,46 @@ typedef struct {
     union {
         vb_pair_kernel *pair;
         vb_rows_kernel *rows;
+        vb_score_kernel *score;
         vb_screen_kernel *screen;
         vb_tile_kernel *tile;
         vb_sieve_kernel *sieve;
+        vb_tally_kernel *tally;
         vb_encode_kernel *encode;
     } call;
-    unsigned rows, columns; /* the shape of a tile; of a sieve, how many queries it takes at once, and VB_PANEL */
-    int limit;              /* of a sieve: the largest code of a query */
+    unsigned rows,
+        columns; /* the shape of a tile; of a sieve or tally, how many queries it takes at once, and VB_PANEL */
+    int limit;   /* of a sieve: the largest code of a query */
 } vb_record;
 
 #define VB_PAIR(name, accumulator, type) {#name, VB_FORM_PAIR, accumulator, type, {.pair = name}, 0, 0, 0}
 #define VB_ROWS(name, accumulator, type) {#name, VB_FORM_ROWS, accumulator, type, {.rows = name}, 0, 0, 0}
+/* The records of the kernels that canonical.inc or exact.inc defines for a type: vb_dot_<T>_<isa>,
+ * vb_dot_rows_<T>_<isa>, vb_sqdiff_<T>_<isa> and so on. */
+#define VB_EACH_SUM(T, type, isa) \
+    VB_PAIR(vb_dot_##T##_##isa, VB_DOT, type), VB_ROWS(vb_dot_rows_##T##_##isa, VB_DOT, type), \
+        VB_PAIR(vb_sqdiff_##T##_##isa, VB_SQDIFF, type), VB_ROWS(vb_sqdiff_rows_##T##_##isa, VB_SQDIFF, type), \
+        VB_PAIR(vb_dotnorm_##T##_##isa, VB_DOTNORM, type), VB_ROWS(vb_dotnorm_rows_##T##_##isa, VB_DOTNORM, type)
+#define VB_SCORE(name) {#name, VB_FORM_SCORE, VB_DOT, VB_F64, {.score = name}, 0, 0, 0}
 #define VB_SCREEN(name, accumulator, type) {#name, VB_FORM_SCREEN, accumulator, type, {.screen = name}, 0, 0, 0}
 #define VB_TILE(name, type, rows, columns) {#name, VB_FORM_TILE, VB_DOT, type, {.tile = name}, rows, columns, 0}
-#define VB_SIEVE(name, rows, limit) {#name, VB_FORM_SIEVE, VB_DOT, VB_F32, {.sieve = name}, rows, VB_PANEL, limit}
+#define VB_SIEVE(name, type, rows, limit) {#name, VB_FORM_SIEVE, VB_DOT, type, {.sieve = name}, rows, VB_PANEL, limit}
+#define VB_TALLY(name, type, rows) {#name, VB_FORM_TALLY, VB_DOT, type, {.tally = name}, rows, VB_PANEL, 0}
 #define VB_ENCODE(name) {#name, VB_FORM_ENCODE, VB_DOT, VB_F32, {.encode = name}, 0, 0, 0}
 
 /* Each ISA unit ends in its list, closed by a record without a name. A level may implement
  * only some kernels: the rest comes from the levels below it that this CPU runs. */
-extern const vb_record vb_records_avx512vnni[], vb_records_avx512[], vb_records_avx2[], vb_records_neon[],
-    vb_records_scalar[];
+extern const vb_record vb_records_avx512popcnt[], vb_records_avx512bf16[], vb_records_avx512vnni[], vb_records_avx512[],
+    vb_records_avx2[], vb_records_neondot[], vb_records_neon[], vb_records_scalar[];
 
 /* The kernels in use. */
 typedef struct {
     vb_pair_kernel *pair[VB_ACCUMULATORS][VB_TYPES];
     vb_rows_kernel *rows[VB_ACCUMULATORS][VB_TYPES];
-    vb_screen_kernel *screen[VB_ACCUMULATORS][VB_TYPES]; /* NULL where there is none */
-    const vb_record *tile[VB_TYPES];
-    const vb_record *sieve, *encode;
+    vb_screen_kernel *screen[VB_ACCUMULATORS][VB_TYPES];                 /* NULL where there is none */
+    const vb_record *tile[VB_TYPES], *sieve[VB_TYPES], *tally[VB_TYPES]; /* NULL where there is none */
+    const vb_record *encode;
+    vb_score_kernel *score;
 } vb_table;
 extern vb_table vb_kernels;
 

@@ -5,6 +5,8 @@
 
 #include "canonical.h"
 #include "encode.h"
+#include "exact.h"
+#include "score.h"
 #include "screen.h"
 #include "sieve.h"
 
@@ -13,6 +15,16 @@
 #include "canonical.inc"
 #define VB_T f64
 #include "canonical.inc"
+#define VB_T f16
+#include "canonical.inc"
+#define VB_T bf16
+#include "canonical.inc"
+#define VB_T i8
+#include "exact.inc"
+#define VB_T u8
+#include "exact.inc"
+#define VB_T b1
+#include "exact.inc"
 #define VB_T f32
 #define VB_TILE_ROWS 6
 #define VB_TILE_VECTORS 4
@@ -21,6 +33,18 @@
 #define VB_TILE_ROWS 6
 #define VB_TILE_VECTORS 4
 #include "tile.inc"
+#define VB_T bf16
+#define VB_TILE_ROWS 6
+#define VB_TILE_VECTORS 4
+#include "tile.inc"
+#define VB_T i8
+#define VB_SIEVE_STEP vi_dot
+#define VB_TALLY_STEP vi_dot
+#include "sieve.inc"
+#define VB_T b1
+#define VB_SIEVE_STEP vi_both
+#define VB_TALLY_STEP vi_both
+#include "sieve.inc"
 
 static size_t vb_dot_screen_f32_neon(const float *query, const vb_view *rows, size_t n, size_t d,
                                      const vb_limits *limits, uint32_t *passed)
@@ -40,9 +64,9 @@ static size_t vb_dotnorm_screen_f32_neon(const float *query, const vb_view *rows
     return vb_screen_rows(VB_DOTNORM, query, rows, n, d, limits, passed);
 }
 
-static void vb_dot_sieve_f32_neon(const vb_panel *panel, size_t steps, const vb_coded *queries, uint32_t *masks)
+static int vb_dot_score_f64_neon(vb_metric metric, size_t n, double norm, const double *norms, double *values)
 {
-    vb_sift(panel, steps, queries, masks);
+    return vb_score(metric, n, norm, norms, values);
 }
 
 static void vb_dot_encode_f32_neon(const char *x, const float *center, size_t d, float *work, uint8_t *codes,
@@ -52,25 +76,25 @@ static void vb_dot_encode_f32_neon(const char *x, const float *center, size_t d,
 }
 
 const vb_record vb_records_neon[] = {
-    VB_PAIR(vb_dot_f32_neon, VB_DOT, VB_F32),
-    VB_ROWS(vb_dot_rows_f32_neon, VB_DOT, VB_F32),
-    VB_PAIR(vb_sqdiff_f32_neon, VB_SQDIFF, VB_F32),
-    VB_ROWS(vb_sqdiff_rows_f32_neon, VB_SQDIFF, VB_F32),
-    VB_PAIR(vb_dotnorm_f32_neon, VB_DOTNORM, VB_F32),
-    VB_ROWS(vb_dotnorm_rows_f32_neon, VB_DOTNORM, VB_F32),
-    VB_PAIR(vb_dot_f64_neon, VB_DOT, VB_F64),
-    VB_ROWS(vb_dot_rows_f64_neon, VB_DOT, VB_F64),
-    VB_PAIR(vb_sqdiff_f64_neon, VB_SQDIFF, VB_F64),
-    VB_ROWS(vb_sqdiff_rows_f64_neon, VB_SQDIFF, VB_F64),
-    VB_PAIR(vb_dotnorm_f64_neon, VB_DOTNORM, VB_F64),
-    VB_ROWS(vb_dotnorm_rows_f64_neon, VB_DOTNORM, VB_F64),
+    VB_EACH_SUM(f32, VB_F32, neon),
+    VB_EACH_SUM(f64, VB_F64, neon),
+    VB_EACH_SUM(f16, VB_F16, neon),
+    VB_EACH_SUM(bf16, VB_BF16, neon),
+    VB_EACH_SUM(i8, VB_I8, neon),
+    VB_EACH_SUM(u8, VB_U8, neon),
+    VB_EACH_SUM(b1, VB_B1, neon),
     VB_SCREEN(vb_dot_screen_f32_neon, VB_DOT, VB_F32),
     VB_SCREEN(vb_sqdiff_screen_f32_neon, VB_SQDIFF, VB_F32),
     VB_SCREEN(vb_dotnorm_screen_f32_neon, VB_DOTNORM, VB_F32),
-    VB_SIEVE(vb_dot_sieve_f32_neon, VI_GROUP, VI_LIMIT),
+    VB_SIEVE(vb_dot_sieve_i8_neon, VB_I8, VI_GROUP, VI_LIMIT),
+    VB_SIEVE(vb_dot_sieve_b1_neon, VB_B1, VI_GROUP, 1),
+    VB_TALLY(vb_dot_tally_i8_neon, VB_I8, VI_GROUP),
+    VB_TALLY(vb_dot_tally_b1_neon, VB_B1, VI_GROUP),
+    VB_SCORE(vb_dot_score_f64_neon),
     VB_ENCODE(vb_dot_encode_f32_neon),
     VB_TILE(vb_dot_tile_f32_neon, VB_F32, 6, 4 * VF_LANES),
     VB_TILE(vb_dot_tile_f64_neon, VB_F64, 6, 4 * VD_LANES),
+    VB_TILE(vb_dot_tile_bf16_neon, VB_BF16, 6, 4 * VF_LANES),
     {0},
 };
 

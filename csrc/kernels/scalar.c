@@ -4,6 +4,8 @@
 
 #include "canonical.h"
 #include "encode.h"
+#include "exact.h"
+#include "score.h"
 #include "screen.h"
 #include "sieve.h"
 
@@ -12,6 +14,16 @@
 #include "canonical.inc"
 #define VB_T f64
 #include "canonical.inc"
+#define VB_T f16
+#include "canonical.inc"
+#define VB_T bf16
+#include "canonical.inc"
+#define VB_T i8
+#include "exact.inc"
+#define VB_T u8
+#include "exact.inc"
+#define VB_T b1
+#include "exact.inc"
 #define VB_T f32
 #define VB_TILE_ROWS 4
 #define VB_TILE_VECTORS 4
@@ -20,6 +32,18 @@
 #define VB_TILE_ROWS 4
 #define VB_TILE_VECTORS 4
 #include "tile.inc"
+#define VB_T bf16
+#define VB_TILE_ROWS 4
+#define VB_TILE_VECTORS 4
+#include "tile.inc"
+#define VB_T i8
+#define VB_SIEVE_STEP vi_dot
+#define VB_TALLY_STEP vi_dot
+#include "sieve.inc"
+#define VB_T b1
+#define VB_SIEVE_STEP vi_both
+#define VB_TALLY_STEP vi_both
+#include "sieve.inc"
 
 static size_t vb_dot_screen_f32_scalar(const float *query, const vb_view *rows, size_t n, size_t d,
                                        const vb_limits *limits, uint32_t *passed)
@@ -39,9 +63,9 @@ static size_t vb_dotnorm_screen_f32_scalar(const float *query, const vb_view *ro
     return vb_screen_rows(VB_DOTNORM, query, rows, n, d, limits, passed);
 }
 
-static void vb_dot_sieve_f32_scalar(const vb_panel *panel, size_t steps, const vb_coded *queries, uint32_t *masks)
+static int vb_dot_score_f64_scalar(vb_metric metric, size_t n, double norm, const double *norms, double *values)
 {
-    vb_sift(panel, steps, queries, masks);
+    return vb_score(metric, n, norm, norms, values);
 }
 
 static void vb_dot_encode_f32_scalar(const char *x, const float *center, size_t d, float *work, uint8_t *codes,
@@ -51,24 +75,24 @@ static void vb_dot_encode_f32_scalar(const char *x, const float *center, size_t 
 }
 
 const vb_record vb_records_scalar[] = {
-    VB_PAIR(vb_dot_f32_scalar, VB_DOT, VB_F32),
-    VB_ROWS(vb_dot_rows_f32_scalar, VB_DOT, VB_F32),
-    VB_PAIR(vb_sqdiff_f32_scalar, VB_SQDIFF, VB_F32),
-    VB_ROWS(vb_sqdiff_rows_f32_scalar, VB_SQDIFF, VB_F32),
-    VB_PAIR(vb_dotnorm_f32_scalar, VB_DOTNORM, VB_F32),
-    VB_ROWS(vb_dotnorm_rows_f32_scalar, VB_DOTNORM, VB_F32),
-    VB_PAIR(vb_dot_f64_scalar, VB_DOT, VB_F64),
-    VB_ROWS(vb_dot_rows_f64_scalar, VB_DOT, VB_F64),
-    VB_PAIR(vb_sqdiff_f64_scalar, VB_SQDIFF, VB_F64),
-    VB_ROWS(vb_sqdiff_rows_f64_scalar, VB_SQDIFF, VB_F64),
-    VB_PAIR(vb_dotnorm_f64_scalar, VB_DOTNORM, VB_F64),
-    VB_ROWS(vb_dotnorm_rows_f64_scalar, VB_DOTNORM, VB_F64),
+    VB_EACH_SUM(f32, VB_F32, scalar),
+    VB_EACH_SUM(f64, VB_F64, scalar),
+    VB_EACH_SUM(f16, VB_F16, scalar),
+    VB_EACH_SUM(bf16, VB_BF16, scalar),
+    VB_EACH_SUM(i8, VB_I8, scalar),
+    VB_EACH_SUM(u8, VB_U8, scalar),
+    VB_EACH_SUM(b1, VB_B1, scalar),
     VB_SCREEN(vb_dot_screen_f32_scalar, VB_DOT, VB_F32),
     VB_SCREEN(vb_sqdiff_screen_f32_scalar, VB_SQDIFF, VB_F32),
     VB_SCREEN(vb_dotnorm_screen_f32_scalar, VB_DOTNORM, VB_F32),
-    VB_SIEVE(vb_dot_sieve_f32_scalar, VI_GROUP, VI_LIMIT),
+    VB_SIEVE(vb_dot_sieve_i8_scalar, VB_I8, VI_GROUP, VI_LIMIT),
+    VB_SIEVE(vb_dot_sieve_b1_scalar, VB_B1, VI_GROUP, 1),
+    VB_TALLY(vb_dot_tally_i8_scalar, VB_I8, VI_GROUP),
+    VB_TALLY(vb_dot_tally_b1_scalar, VB_B1, VI_GROUP),
+    VB_SCORE(vb_dot_score_f64_scalar),
     VB_ENCODE(vb_dot_encode_f32_scalar),
     VB_TILE(vb_dot_tile_f32_scalar, VB_F32, 4, 4 * VF_LANES),
     VB_TILE(vb_dot_tile_f64_scalar, VB_F64, 4, 4 * VD_LANES),
+    VB_TILE(vb_dot_tile_bf16_scalar, VB_BF16, 4, 4 * VF_LANES),
     {0},
 };

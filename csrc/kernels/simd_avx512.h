@@ -49,10 +49,26 @@ VB_INLINE double vd_fold(vd v)
 VB_INLINE vd vd_load_f32(const char *p) { return _mm512_cvtps_pd(_mm256_loadu_ps((const float *)p)); }
 VB_INLINE vd vd_load_f64(const char *p) { return _mm512_loadu_pd(p); }
 
+VB_INLINE vd vd_widen_f16(__m128i halves) { return _mm512_cvtps_pd(_mm256_cvtph_ps(halves)); }
+
+/* A bfloat16 is the upper half of a float32. One shuffle; to extend and to shift is two (0.31 against 0.40 ns for 8
+ * elements, Zen 5). */
+VB_INLINE vd vd_widen_bf16(__m128i halves)
+{
+    const __m256i upper = _mm256_setr_epi8(-1, -1, 0, 1, -1, -1, 2, 3, -1, -1, 4, 5, -1, -1, 6, 7, -1, -1, 8, 9, -1, -1,
+                                           10, 11, -1, -1, 12, 13, -1, -1, 14, 15);
+    return _mm512_cvtps_pd(_mm256_castsi256_ps(_mm256_shuffle_epi8(_mm256_broadcastsi128_si256(halves), upper)));
+}
+
+VB_INLINE vd vd_load_f16(const char *p) { return vd_widen_f16(_mm_loadu_si128((const __m128i *)p)); }
+VB_INLINE vd vd_load_bf16(const char *p) { return vd_widen_bf16(_mm_loadu_si128((const __m128i *)p)); }
+
 /* A masked-off element is not read: it may lie on a page that is not there. */
 VB_INLINE __mmask8 vd_first(size_t n) { return (__mmask8)((1u << n) - 1); }
 VB_INLINE vd vd_part_f32(const char *p, size_t n) { return _mm512_cvtps_pd(_mm256_maskz_loadu_ps(vd_first(n), p)); }
 VB_INLINE vd vd_part_f64(const char *p, size_t n) { return _mm512_maskz_loadu_pd(vd_first(n), p); }
+VB_INLINE vd vd_part_f16(const char *p, size_t n) { return vd_widen_f16(_mm_maskz_loadu_epi16(vd_first(n), p)); }
+VB_INLINE vd vd_part_bf16(const char *p, size_t n) { return vd_widen_bf16(_mm_maskz_loadu_epi16(vd_first(n), p)); }
 
 /* ---- tiles (tile.inc) ---- */
 
@@ -104,6 +120,32 @@ VB_INLINE float vf_most(vf v) { return _mm512_reduce_max_ps(v); }
 VB_INLINE void vf_low_bytes(uint8_t *p, vf v)
 {
     _mm_storeu_si128((__m128i *)p, _mm512_cvtepi32_epi8(_mm512_castps_si512(v)));
+}
+
+/* ---- codes (sieve.inc); the steps are in the units of the instructions that make them ---- */
+
+#define VI_LANES 16
+#define VI_GROUP 12
+
+typedef __m512i vi;
+
+VB_INLINE vi vi_set1(int32_t x) { return _mm512_set1_epi32(x); }
+VB_INLINE vi vi_rows(const uint8_t *p) { return _mm512_loadu_si512(p); }
+
+VB_INLINE vi vi_query(const int8_t *p)
+{
+    int32_t four;
+    memcpy(&four, p, sizeof four);
+    return _mm512_set1_epi32(four);
+}
+
+VB_INLINE void vi_store(int32_t *p, vi v) { _mm512_storeu_si512(p, v); }
+
+VB_INLINE uint32_t vi_passed(vi sum, const float *unit, const float *extent, float a, float t, float k)
+{
+    const __m512 further = _mm512_fmsub_ps(_mm512_set1_ps(t), _mm512_loadu_ps(extent), _mm512_set1_ps(k));
+    const __m512 limit = _mm512_fmadd_ps(_mm512_set1_ps(a), _mm512_loadu_ps(unit), further);
+    return _mm512_cmp_ps_mask(_mm512_cvtepi32_ps(sum), limit, _CMP_NLT_UQ);
 }
 
 #endif

@@ -5,7 +5,7 @@
 #include <arm_neon.h>
 #include <string.h>
 
-#include "../vecblade.h"
+#include "few_bytes.h"
 
 #if defined(__GNUC__)
 #define VB_KEEP(x) __asm__("" : "+w"(x))
@@ -46,6 +46,105 @@ VB_INLINE vd vd_part_f64(const char *p, size_t n)
     return vsetq_lane_f64(x, vdupq_n_f64(0.0), 0);
 }
 
+VB_INLINE vd vd_widen_f16(uint32_t two)
+{
+    return vcvt_f64_f32(vget_low_f32(vcvt_f32_f16(vreinterpret_f16_u32(vdup_n_u32(two)))));
+}
+
+VB_INLINE vd vd_widen_bf16(uint32_t two)
+{
+    const uint32x4_t wide = vshll_n_u16(vreinterpret_u16_u32(vdup_n_u32(two)), 16);
+    return vcvt_f64_f32(vget_low_f32(vreinterpretq_f32_u32(wide)));
+}
+
+VB_INLINE uint32_t vd_two(const char *p)
+{
+    uint32_t two;
+    memcpy(&two, p, sizeof two);
+    return two;
+}
+
+VB_INLINE uint32_t vd_one(const char *p)
+{
+    uint16_t one;
+    memcpy(&one, p, sizeof one);
+    return one;
+}
+
+VB_INLINE vd vd_load_f16(const char *p) { return vd_widen_f16(vd_two(p)); }
+VB_INLINE vd vd_load_bf16(const char *p) { return vd_widen_bf16(vd_two(p)); }
+
+VB_INLINE vd vd_part_f16(const char *p, size_t n)
+{
+    (void)n;
+    return vd_widen_f16(vd_one(p));
+}
+
+VB_INLINE vd vd_part_bf16(const char *p, size_t n)
+{
+    (void)n;
+    return vd_widen_bf16(vd_one(p));
+}
+
+/* ---- whole numbers, in 16 bits, and bits (exact.h) ---- */
+
+#define VE_COUNT_i8 8
+#define VE_COUNT_u8 8
+
+typedef int16x8_t ve_i8, ve_u8;
+typedef int32x4_t vn_i8, vn_u8;
+
+VB_INLINE uint8x16_t ve_few(const char *p, size_t n)
+{
+    uint64_t words[2];
+    vb_few_bytes(p, n, words);
+    return vcombine_u8(vcreate_u8(words[0]), vcreate_u8(words[1]));
+}
+
+VB_INLINE ve_i8 ve_load_i8(const char *p) { return vmovl_s8(vld1_s8((const int8_t *)p)); }
+VB_INLINE ve_i8 ve_part_i8(const char *p, size_t n) { return vmovl_s8(vreinterpret_s8_u8(vget_low_u8(ve_few(p, n)))); }
+
+VB_INLINE vn_i8 ve_dot_i8(vn_i8 sum, ve_i8 a, ve_i8 x)
+{
+    return vmlal_high_s16(vmlal_s16(sum, vget_low_s16(a), vget_low_s16(x)), a, x);
+}
+
+VB_INLINE vn_i8 ve_sqdiff_i8(vn_i8 sum, ve_i8 a, ve_i8 x)
+{
+    const int16x8_t difference = vsubq_s16(a, x);
+    return ve_dot_i8(sum, difference, difference);
+}
+
+VB_INLINE vn_i8 vn_zero_i8(void) { return vdupq_n_s32(0); }
+VB_INLINE vn_i8 vn_add_i8(vn_i8 a, vn_i8 b) { return vaddq_s32(a, b); }
+VB_INLINE int32_t vn_fold_i8(vn_i8 v) { return vaddvq_s32(v); }
+
+VB_INLINE ve_u8 ve_load_u8(const char *p) { return vreinterpretq_s16_u16(vmovl_u8(vld1_u8((const uint8_t *)p))); }
+VB_INLINE ve_u8 ve_part_u8(const char *p, size_t n)
+{
+    return vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(ve_few(p, n))));
+}
+#define ve_dot_u8 ve_dot_i8
+#define ve_sqdiff_u8 ve_sqdiff_i8
+#define vn_zero_u8 vn_zero_i8
+#define vn_add_u8 vn_add_i8
+#define vn_fold_u8 vn_fold_i8
+
+#define VE_COUNT_b1 16
+
+typedef uint8x16_t ve_b1;
+typedef uint32x4_t vn_b1;
+
+VB_INLINE vn_b1 vb_count_into(vn_b1 sum, uint8x16_t v) { return vpadalq_u16(sum, vpaddlq_u8(vcntq_u8(v))); }
+
+VB_INLINE ve_b1 ve_load_b1(const char *p) { return vld1q_u8((const uint8_t *)p); }
+VB_INLINE ve_b1 ve_part_b1(const char *p, size_t n) { return ve_few(p, n); }
+VB_INLINE vn_b1 ve_dot_b1(vn_b1 sum, ve_b1 a, ve_b1 x) { return vb_count_into(sum, vandq_u8(a, x)); }
+VB_INLINE vn_b1 ve_sqdiff_b1(vn_b1 sum, ve_b1 a, ve_b1 x) { return vb_count_into(sum, veorq_u8(a, x)); }
+VB_INLINE vn_b1 vn_zero_b1(void) { return vdupq_n_u32(0); }
+VB_INLINE vn_b1 vn_add_b1(vn_b1 a, vn_b1 b) { return vaddq_u32(a, b); }
+VB_INLINE int32_t vn_fold_b1(vn_b1 v) { return (int32_t)vaddvq_u32(v); }
+
 /* ---- float32 (screen.h) ---- */
 
 #define VF_LANES 4
@@ -82,7 +181,7 @@ VB_INLINE void vf_low_bytes(uint8_t *p, vf v)
     memcpy(p, &four, sizeof four);
 }
 
-/* ---- int8 (sieve.h) ---- */
+/* ---- codes (sieve.inc) ---- */
 
 #define VI_LANES 4
 #define VI_GROUP 2
@@ -115,6 +214,14 @@ VB_INLINE vi vi_dot(vi sum, vi rows, vi query)
     return vaddq_s32(sum, vpaddq_s32(low, high));
 }
 
+VB_INLINE vi vi_both(vi sum, vi rows, vi query)
+{
+    return vreinterpretq_s32_u32(
+        vb_count_into(vreinterpretq_u32_s32(sum), vreinterpretq_u8_s32(vandq_s32(rows, query))));
+}
+
+VB_INLINE void vi_store(int32_t *p, vi v) { vst1q_s32(p, v); }
+
 VB_INLINE uint32_t vi_passed(vi sum, const float *unit, const float *extent, float a, float t, float k)
 {
     const vf further = vfmaq_f32(vdupq_n_f32(-k), vdupq_n_f32(t), vld1q_f32(extent));
@@ -140,6 +247,18 @@ VB_INLINE uint32_t vf_exceed(vf a, vf b)
 {
     const uint32x4_t bit = {1, 2, 4, 8};
     return vaddvq_u32(vbicq_u32(bit, vcleq_f32(a, b)));
+}
+
+typedef uint32x4_t vp;
+
+VB_INLINE vp vp_load(const char *p) { return vreinterpretq_u32_u8(vld1q_u8((const uint8_t *)p)); }
+VB_INLINE vp vp_every(const char *p) { return vdupq_n_u32(vd_two(p)); }
+
+VB_INLINE vf vp_fuse(vp a, vp b, vf c)
+{
+    const uint32x4_t high = vdupq_n_u32(0xffff0000u);
+    c = vfmaq_f32(c, vreinterpretq_f32_u32(vandq_u32(a, high)), vreinterpretq_f32_u32(vandq_u32(b, high)));
+    return vfmaq_f32(c, vreinterpretq_f32_u32(vshlq_n_u32(a, 16)), vreinterpretq_f32_u32(vshlq_n_u32(b, 16)));
 }
 
 VB_INLINE vd vd_set1(double x) { return vdupq_n_f64(x); }

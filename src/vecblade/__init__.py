@@ -2,11 +2,13 @@
 Exact L2 distance, dot product and cosine over rows of numbers, at the speed of the hardware.
 
 Row functions (``_core.pyx``, ``_measure.py``)
-    `dot`, `sqeuclidean`, `euclidean`, `cosine`, `cosine_similarity`, `normalize`
+    `dot`, `sqeuclidean`, `euclidean`, `cosine`, `cosine_similarity`, `hamming`, `jaccard`, `normalize`
 All pairs (``_measure.py``)
     `pairwise`
-Search (``_search.py``, ``_index.py``)
+Search (``_search.py``, ``_rescore.py``, ``_index.py``)
     `topk`, `within`, `FlatIndex`, `explain`
+Smaller types (``_convert.py``)
+    `astype`, `quantize`, `pack_bits`, `unpack_bits`
 This machine (``_info.py``, ``_threads.py``)
     `cpu_info`, `set_num_threads`, `get_num_threads`
 
@@ -14,7 +16,8 @@ What comes in is turned into arrays by ``_arrays.py``, work is shared by ``_thre
 ``reference.py`` is the same package in naive Python, for tests.
 """
 
-from ._core import cosine, cosine_similarity, dot, euclidean, sqeuclidean
+from ._convert import Quantized, astype, pack_bits, quantize, unpack_bits
+from ._core import cosine, cosine_similarity, dot, euclidean, hamming, jaccard, sqeuclidean
 from ._index import FlatIndex, explain
 from ._info import cpu_info
 from ._measure import normalize, pairwise
@@ -26,8 +29,10 @@ __version__: str
 __all__ = [
     "Explanation",
     "FlatIndex",
+    "Quantized",
     "TopK",
     "Within",
+    "astype",
     "cosine",
     "cosine_similarity",
     "cpu_info",
@@ -35,11 +40,16 @@ __all__ = [
     "euclidean",
     "explain",
     "get_num_threads",
+    "hamming",
+    "jaccard",
     "normalize",
+    "pack_bits",
     "pairwise",
+    "quantize",
     "set_num_threads",
     "sqeuclidean",
     "topk",
+    "unpack_bits",
     "within",
 ]
 

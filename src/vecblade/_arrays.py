@@ -1,8 +1,11 @@
 """Anything that holds numbers, as NumPy arrays that the core can read; every message about it.
 
-The core reads float32 and float64 rows where they lie. Other numbers are converted where no value
-can change, and rows that are not contiguous are copied; both a piece at a time (`blocks`), never a
-whole corpus at once.
+The core reads rows of float64, float32, float16, bfloat16, int8, uint8 and packed bits where they lie.
+Other numbers are converted where no value can change, and rows that are not contiguous are copied; both
+a piece at a time (`blocks`), never a whole corpus at once.
+
+Inside the package an array's dtype says what its elements are: uint16 that hold bfloat16 and uint8 that hold
+bits are viewed as `BFLOAT16` and `BITS`.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import _core
+from ._core import BFLOAT16, BITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,22 +26,52 @@ PIECE = 4 << 20
 
 EXACT_INTEGER = 2**53
 
-# Types with no loss in float32 and float64. int64 and uint64 depend on their values.
-TO_FLOAT32 = frozenset("e")
-TO_FLOAT64 = frozenset("bBhHiI")
+FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
+# What the core reads, of NumPy's own types.
+NATIVE = frozenset("fdebB")
+WHOLE = (np.dtype(np.int8), np.dtype(np.uint8))
+# Types with no loss in float64; int64 and uint64 depend on their values.
+TO_FLOAT64 = frozenset("hHiI")
 WIDE_INTEGERS = frozenset("lLqQ")
 
+# What an array of unsigned integers may be said to hold.
+READINGS = {"bfloat16": (np.dtype(np.uint16), BFLOAT16), "bits": (np.dtype(np.uint8), BITS)}
 
-def numbers(x: Any, name: str) -> np.ndarray:
+
+def check_reading(dtype: Any, metric: str | None = None) -> str | None:
+    """The argument `dtype`, which of some metrics is known."""
+    if dtype is not None and not isinstance(dtype, str) and getattr(dtype, "__name__", "") == "bfloat16":
+        return "bfloat16"  # the type of ml_dtypes
+    if dtype is not None and not (isinstance(dtype, str) and dtype in READINGS):
+        raise ValueError(f"dtype={dtype!r} is not known; accepted are 'bfloat16', 'bits' and None")
+    if metric in _core.BIT_METRICS:
+        if dtype == "bfloat16":
+            raise ValueError(
+                f"dtype='bfloat16' does not go with metric {metric!r}, which measures packed bits"
+            )
+        return "bits"
+    return dtype
+
+
+def numbers(x: Any, name: str, reading: str | None = None) -> np.ndarray:
     """
-    The argument as an array of numbers that convert to float32 or float64 without loss.
+    The argument as an array of numbers that the core takes or that convert without loss.
 
     NumPy arrays, objects with ``__dlpack__`` (CPU tensors), ``__array__`` or the buffer protocol
     are not copied.
     """
     array = x if type(x) is np.ndarray else foreign(x, name)
     kind = array.dtype.char
-    if kind in "fd" or kind in TO_FLOAT32 or kind in TO_FLOAT64:
+    if reading == "bits":
+        if array.dtype == np.uint8:
+            return array.view(BITS)
+        raise TypeError(
+            f"{name} has dtype {array.dtype}; accepted are packed bits, that is uint8: "
+            f"vb.pack_bits({name}) makes them of what is positive"
+        )
+    if reading == "bfloat16" and array.dtype == np.uint16 and array.dtype.isnative:
+        return array.view(BFLOAT16)
+    if kind in NATIVE or kind in TO_FLOAT64 or array.dtype == BFLOAT16:
         return array
     if kind in WIDE_INTEGERS:
         if array.dtype.itemsize == 4 or fits_float64(array):
@@ -46,6 +80,9 @@ def numbers(x: Any, name: str) -> np.ndarray:
             f"{name} has dtype {array.dtype} and values past 2**53, which float64 cannot hold; "
             f"if rounding them is right, pass {name}.astype(np.float64)"
         )
+    if is_bfloat16(array.dtype):
+        _core.know_bfloat16(array.dtype)
+        return array.view(BFLOAT16)
     if kind in "gFDG":
         raise TypeError(
             f"{name} has dtype {array.dtype}; accepted are real numbers that float64 can hold. "
@@ -53,9 +90,17 @@ def numbers(x: Any, name: str) -> np.ndarray:
         )
     if kind == "?":
         raise TypeError(
-            f"{name} has dtype bool; pass {name}.astype(np.float32) to measure it as zeros and ones"
+            f"{name} has dtype bool; pass {name}.astype(np.float32) to measure it as zeros and ones, "
+            f"or vb.pack_bits({name}) to measure it as bits"
         )
-    raise TypeError(f"{name} has dtype {array.dtype}; accepted are float64, float32, float16 and integers")
+    raise TypeError(
+        f"{name} has dtype {array.dtype}; accepted are float64, float32, float16, bfloat16 and integers"
+    )
+
+
+def is_bfloat16(dtype: np.dtype[Any]) -> bool:
+    """Whether it is the type that ml_dtypes registers with NumPy."""
+    return dtype.name == "bfloat16" and dtype.itemsize == 2 and dtype.isnative
 
 
 def fits_float64(array: np.ndarray) -> bool:
@@ -64,6 +109,8 @@ def fits_float64(array: np.ndarray) -> bool:
 
 def foreign(x: Any, name: str) -> np.ndarray:
     """An object that is not exactly an ndarray as one, without a copy where it allows that."""
+    if hasattr(x, "codes") and hasattr(x, "scales"):
+        raise TypeError(f"{name} is what vb.quantize returned; pass its .codes, or to vb.topk also rescore=")
     if isinstance(x, np.ndarray):
         masked = sys.modules.get("numpy.ma")
         if masked is not None and isinstance(x, masked.MaskedArray):
@@ -76,6 +123,9 @@ def foreign(x: Any, name: str) -> np.ndarray:
             try:
                 return np.from_dlpack(x)
             except (BufferError, RuntimeError, TypeError, ValueError) as error:
+                array = bfloat16_tensor(x)
+                if array is not None:
+                    return array
                 if not hasattr(x, "__array__"):
                     raise TypeError(f"{name} ({type(x).__name__}) cannot be read: {error}") from error
         array = np.asarray(x)
@@ -92,9 +142,17 @@ def foreign(x: Any, name: str) -> np.ndarray:
     return array
 
 
-def rows(x: Any, name: str, dims: tuple[int, ...]) -> np.ndarray:
+def bfloat16_tensor(x: Any) -> np.ndarray | None:
+    """A tensor of bfloat16 in CPU memory, whose type NumPy does not know; None if it is none."""
+    try:
+        return _core.bfloat16_from_dlpack(x.__dlpack__())
+    except (BufferError, RuntimeError, TypeError, ValueError):
+        return None
+
+
+def rows(x: Any, name: str, dims: tuple[int, ...], reading: str | None = None) -> np.ndarray:
     """`numbers` with one of these numbers of axes."""
-    array = numbers(x, name)
+    array = numbers(x, name, reading)
     if array.ndim not in dims:
         wanted = " or ".join(
             {1: "(d,)", 2: f"({'m' if name in ('corpus', 'B') else 'n'}, d)"}[n] for n in dims
@@ -111,39 +169,116 @@ def same_width(a: np.ndarray, a_name: str, b: np.ndarray, b_name: str) -> None:
         )
 
 
-def working_dtype(array: np.ndarray) -> np.dtype:
-    """What the core computes with: float32 or float64."""
-    return np.dtype(np.float32 if array.dtype.char in TO_FLOAT32 or array.dtype.char == "f" else np.float64)
+# ---- types ---------------------------------------------------------------------------------
 
 
-def result_dtype(a: np.ndarray, b: np.ndarray) -> np.dtype:
-    return np.promote_types(working_dtype(a), working_dtype(b))
+def type_name(dtype: np.dtype[Any]) -> str:
+    """As users know it."""
+    return {BFLOAT16: "bfloat16", BITS: "packed bits"}.get(dtype) or str(dtype)
 
 
-def native(array: np.ndarray) -> np.ndarray:
-    """The array if the core can read it, else a copy that it can read."""
-    if _core.native(array):
-        return array
-    return np.ascontiguousarray(array, working_dtype(array))
+def working_dtype(array: np.ndarray) -> np.dtype[Any]:
+    """What the core would read the array as: its own type, or else float64."""
+    if array.dtype in (BFLOAT16, BITS):
+        return array.dtype
+    return array.dtype.newbyteorder("=") if array.dtype.char in NATIVE else FLOAT64
 
 
-def is_small(array: np.ndarray) -> bool:
+def agreed(a: np.ndarray, a_name: str, b: np.ndarray, b_name: str) -> tuple[np.dtype[Any], np.dtype[Any]]:
+    """What both sides are read as: real types, or one and the same."""
+    x, y = working_dtype(a), working_dtype(b)
+    if x == y:
+        return x, y
+    if BITS in (x, y):
+        raise TypeError(
+            f"{a_name} holds {type_name(x)} and {b_name} {type_name(y)}; bits are measured with bits only"
+        )
+    if x in WHOLE and y in WHOLE:
+        return FLOAT64, FLOAT64
+    return FLOAT32 if x in WHOLE else x, FLOAT32 if y in WHOLE else y
+
+
+def agreed_one(a: np.ndarray, a_name: str, b: np.ndarray, b_name: str) -> np.dtype[Any]:
+    """The one type that both sides are read as."""
+    x, y = agreed(a, a_name, b, b_name)
+    return x if x == y else FLOAT64 if FLOAT64 in (x, y) else FLOAT32
+
+
+def real_dtype(array: np.ndarray) -> np.dtype[Any]:
+    """What numbers made from those of the array are: float32 where those are no wider floats."""
+    narrow = array.dtype == BFLOAT16 or array.dtype.char in "ef"
+    return FLOAT32 if narrow else FLOAT64
+
+
+def converted(array: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
+    """A contiguous copy (or the array, if it is that) in another type, which holds every value."""
+    if array.dtype == BFLOAT16 and dtype != BFLOAT16:
+        upper = np.ascontiguousarray(array).view(np.uint16).astype(np.uint32)
+        return (upper << 16).view(np.float32).astype(dtype, copy=False)
+    return np.ascontiguousarray(array, dtype)
+
+
+def readable(array: np.ndarray, dtype: np.dtype[Any]) -> bool:
+    """Whether the core can read the array as this type where it lies."""
+    return array.dtype == dtype and _core.native(array)
+
+
+def native(array: np.ndarray, dtype: np.dtype[Any] | None = None) -> np.ndarray:
+    """The array if the core can read it as this type, else a copy that it can read."""
+    dtype = dtype or working_dtype(array)
+    return array if readable(array, dtype) else converted(array, dtype)
+
+
+def is_small(array: np.ndarray, dtype: np.dtype[Any]) -> bool:
     """Whether a copy of the array is nothing to speak of (one broadcast row counts once)."""
-    return array.size * working_dtype(array).itemsize <= PIECE
+    return array.size * dtype.itemsize <= PIECE
 
 
-def blocks(array: np.ndarray, dtype: np.dtype | None = None) -> Iterator[tuple[int, np.ndarray]]:
+def blocks(array: np.ndarray, dtype: np.dtype[Any] | None = None) -> Iterator[tuple[int, np.ndarray]]:
     """A 2-D array as (first row, rows that the core can read, of this type): whole, or else in pieces."""
     dtype = dtype or working_dtype(array)
-    if _core.native(array) and array.dtype == dtype:
+    if readable(array, dtype):
         yield 0, array
         return
     if len(array) == 0:
-        yield 0, np.ascontiguousarray(array, dtype)
+        yield 0, converted(array, dtype)
         return
     step = max(1, PIECE // max(1, array.shape[1] * dtype.itemsize))
     for start in range(0, len(array), step):
-        yield start, np.ascontiguousarray(array[start : start + step], dtype)
+        yield start, converted(array[start : start + step], dtype)
+
+
+def exactly(array: np.ndarray, name: str, dtype: np.dtype[Any], holder: str) -> np.ndarray:
+    """The array in this type; a TypeError where that would change a value."""
+    given = working_dtype(array)
+    if given == dtype:
+        return array
+    if BITS not in (given, dtype):
+        wide = converted(array, FLOAT64)
+        made = rounded(wide, dtype)
+        if np.array_equal(wide, converted(made, FLOAT64), equal_nan=True):
+            return made
+    if BITS in (given, dtype):
+        raise TypeError(f"{name} holds {type_name(given)}, and {holder} {type_name(dtype)}")
+    how = f"vb.astype({name}, 'bfloat16')" if dtype == BFLOAT16 else f"{name}.astype(np.{dtype})"
+    raise TypeError(
+        f"{name} has dtype {type_name(array.dtype)} and numbers that {type_name(dtype)}, which {holder} "
+        f"holds, would change; if that is right, pass {how}"
+    )
+
+
+def rounded(array: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
+    """float64 numbers in another type, rounded to nearest even; past the range of integers whatever."""
+    if dtype == BFLOAT16:
+        made = np.empty(array.shape, BFLOAT16)
+        if array.size:
+            _core.rewrite("same", array.reshape(1, -1), made.reshape(1, -1)).run()
+        return made
+    with np.errstate(all="ignore"):
+        return array.astype(dtype)
+
+
+# ---- results -------------------------------------------------------------------------------
 
 
 def output(out: Any, shape: tuple[int, ...], dtype: np.dtype, inputs: dict[str, np.ndarray]) -> np.ndarray:

@@ -5,7 +5,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 METRICS: dict[str, int]
+BIT_METRICS: frozenset[str]
 SIMILARITIES: frozenset[str]
+BFLOAT16: np.dtype[Any]
+BITS: np.dtype[Any]
 PLANS: tuple[str, ...]
 FORMS: tuple[str, ...]
 EPILOGUES: tuple[str, ...]
@@ -41,24 +44,74 @@ def run_sieve(
     t: np.ndarray,
     k: np.ndarray,
 ) -> list[int]: ...
+def run_tally(number: int, d: int, panel: np.ndarray, codes: np.ndarray) -> np.ndarray: ...
+def run_score(
+    number: int, metric: int, norm: float, norms: np.ndarray, values: np.ndarray
+) -> np.ndarray | None: ...
 def run_encode(number: int, x: np.ndarray, center: np.ndarray) -> tuple[np.ndarray, dict[str, float]]: ...
 def install(general_function: Callable[..., Any], run_function: Callable[..., Any]) -> None: ...
 
-# A float for two rows, else an array: which, types cannot tell.
-def dot(a: ArrayLike, b: ArrayLike, *, out: np.ndarray | None = None, threads: int | None = None) -> Any: ...
+# A float or an int for two rows, else an array: which, types cannot tell.
+def dot(
+    a: ArrayLike,
+    b: ArrayLike,
+    *,
+    out: np.ndarray | None = None,
+    threads: int | None = None,
+    dtype: Any = None,
+) -> Any: ...
 def sqeuclidean(
-    a: ArrayLike, b: ArrayLike, *, out: np.ndarray | None = None, threads: int | None = None
+    a: ArrayLike,
+    b: ArrayLike,
+    *,
+    out: np.ndarray | None = None,
+    threads: int | None = None,
+    dtype: Any = None,
 ) -> Any: ...
 def euclidean(
-    a: ArrayLike, b: ArrayLike, *, out: np.ndarray | None = None, threads: int | None = None
+    a: ArrayLike,
+    b: ArrayLike,
+    *,
+    out: np.ndarray | None = None,
+    threads: int | None = None,
+    dtype: Any = None,
 ) -> Any: ...
 def cosine_similarity(
-    a: ArrayLike, b: ArrayLike, *, out: np.ndarray | None = None, threads: int | None = None
+    a: ArrayLike,
+    b: ArrayLike,
+    *,
+    out: np.ndarray | None = None,
+    threads: int | None = None,
+    dtype: Any = None,
 ) -> Any: ...
 def cosine(
-    a: ArrayLike, b: ArrayLike, *, out: np.ndarray | None = None, threads: int | None = None
+    a: ArrayLike,
+    b: ArrayLike,
+    *,
+    out: np.ndarray | None = None,
+    threads: int | None = None,
+    dtype: Any = None,
+) -> Any: ...
+def hamming(
+    a: ArrayLike,
+    b: ArrayLike,
+    *,
+    out: np.ndarray | None = None,
+    threads: int | None = None,
+    dtype: Any = None,
+) -> Any: ...
+def jaccard(
+    a: ArrayLike,
+    b: ArrayLike,
+    *,
+    out: np.ndarray | None = None,
+    threads: int | None = None,
+    dtype: Any = None,
 ) -> Any: ...
 def native(array: np.ndarray) -> bool: ...
+def know_bfloat16(dtype: np.dtype[Any]) -> None: ...
+def bfloat16_from_dlpack(capsule: object) -> np.ndarray | None: ...
+def value_dtype(metric: int, a: np.dtype[Any], b: np.dtype[Any], d: int) -> np.dtype[Any]: ...
 def narrowed(values: np.ndarray) -> np.ndarray: ...
 
 class Job:
@@ -81,7 +134,7 @@ def measure(metric: int, a: np.ndarray, b: np.ndarray, out: np.ndarray) -> Job: 
 def pairwise(
     metric: int, a: np.ndarray, b: np.ndarray, layout: str, threads: int, out: np.ndarray
 ) -> Job: ...
-def normalize(rows: np.ndarray, out: np.ndarray) -> Job: ...
+def rewrite(how: str, rows: np.ndarray, out: np.ndarray) -> Job: ...
 def codes_bytes(rows: int, d: int) -> tuple[int, int]: ...
 def encode(metric: int, rows: np.ndarray, first: int, panels: np.ndarray, center: np.ndarray) -> Job: ...
 def use_plans(last: str) -> None: ...

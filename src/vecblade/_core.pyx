@@ -1,6 +1,6 @@
 """The C core, as Python sees it: array addresses in, calls without the GIL, exceptions out.
 
-Nothing here is public but the five row functions, which `vecblade` re-exports. User-facing checks
+Nothing here is public but the row functions, which `vecblade` re-exports. User-facing checks
 of arguments are in the Python modules; what arrives here is checked once more, but only for what would
 make the core touch memory that is not the arrays' own.
 """
@@ -10,141 +10,33 @@ import os
 cimport numpy as cnp
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stddef cimport ptrdiff_t
-from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 import numpy as np
 
 cnp.import_array()
 
-cdef extern from "vecblade.h":
-    ctypedef enum vb_type:
-        VB_F32, VB_F64, VB_TYPES
-    ctypedef enum vb_accumulator:
-        VB_DOT, VB_SQDIFF, VB_DOTNORM, VB_ACCUMULATORS
-    ctypedef enum vb_metric:
-        VB_METRIC_DOT, VB_METRIC_COSINE_SIMILARITY, VB_METRIC_COSINE
-        VB_METRIC_EUCLIDEAN, VB_METRIC_SQEUCLIDEAN, VB_METRICS
-    ctypedef enum vb_status:
-        VB_OK, VB_STOPPED, VB_NO_MEMORY
-    ctypedef struct vb_job:
-        pass
-    ctypedef struct vb_rows:
-        const char *base
-        ptrdiff_t stride
-        size_t count
-        vb_type type
-    ctypedef struct vb_operand:
-        char *base
-        vb_type type
-        ptrdiff_t strides[64]
-    ctypedef struct vb_where:
-        const uint8_t *mask
-        const int64_t *ids
-        size_t eligible
-    ctypedef struct vb_codes:
-        const char *panels
-        const float *center
-    ctypedef enum vb_plan:
-        VB_PLAN_ROWS, VB_PLAN_SIEVE, VB_PLAN_CODES
-    void vb_use_plans(vb_plan)
-    ctypedef struct vb_search_told:
-        vb_plan plan
-        int64_t met, sifted, rescored
-    ctypedef int (*vb_poll)(void *context, double done, double total) noexcept
-
-    const char *vb_type_name(vb_type type)
-    const char *vb_metric_name(vb_metric metric)
-    bint vb_metric_is_similarity(vb_metric metric)
-    int vb_init(const char *level)
-    const char *vb_level_name(size_t i)
-    bint vb_level_runs(size_t i)
-    const char *vb_level_active()
-    double vb_pair(vb_metric metric, vb_type type, const void *a, const void *b, size_t d) noexcept nogil
-    vb_status vb_job_run(vb_job *job, vb_poll poll, void *context) noexcept nogil
-    void vb_job_stop(vb_job *job) noexcept nogil
-    size_t vb_job_tiles(const vb_job *job)
-    double vb_job_work(const vb_job *job)
-    void vb_job_free(vb_job *job)
-    vb_job *vb_measure_new(vb_metric, size_t, int, const size_t *, const vb_operand *, const vb_operand *,
-                           const vb_operand *)
-    ctypedef enum vb_layout:
-        VB_FULL, VB_MIRRORED, VB_CONDENSED
-    vb_job *vb_pairwise_new(vb_metric, size_t, const vb_rows *, const vb_rows *, vb_layout, int, char *, ptrdiff_t,
-                            ptrdiff_t, vb_type)
-    vb_job *vb_normalize_new(size_t, const vb_rows *, char *, ptrdiff_t)
-    size_t vb_codes_bytes(size_t, size_t)
-    size_t vb_codes_center_bytes(size_t)
-    bint vb_codes_suit(size_t)
-    vb_job *vb_codes_new(vb_metric, size_t, const vb_rows *, size_t, char *, float *)
-    vb_job *vb_topk_new(vb_metric, size_t, const vb_rows *, const vb_rows *, const vb_codes *, const vb_where *,
-                        size_t, int, int64_t *, double *)
-    void vb_topk_finish(vb_job *) noexcept nogil
-    vb_job *vb_within_new(vb_metric, size_t, const vb_rows *, const vb_rows *, const vb_codes *, const vb_where *,
-                          double, int)
-    int64_t vb_within_offsets(vb_job *, int64_t *) noexcept nogil
-    void vb_within_emit(vb_job *, int64_t *, int64_t *, double *) noexcept nogil
-    void vb_search_tell(const vb_job *, vb_search_told *)
-
-cdef extern from "kernels/contract.h":
-    ctypedef void vb_pair_kernel(const void *, const void *, size_t, double *) noexcept nogil
-    ctypedef struct vb_view:
-        const char *base
-        ptrdiff_t stride
-        const int64_t *ids
-    ctypedef void vb_rows_kernel(const double *, const vb_view *, size_t, size_t, double *, double *) noexcept nogil
-    ctypedef struct vb_limits:
-        float limit, slope, low
-    ctypedef size_t vb_screen_kernel(const float *, const vb_view *, size_t, size_t, const vb_limits *,
-                                     uint32_t *) noexcept nogil
-    ctypedef enum vb_form:
-        VB_FORM_PAIR, VB_FORM_ROWS, VB_FORM_SCREEN, VB_FORM_TILE, VB_FORM_SIEVE, VB_FORM_ENCODE
-    ctypedef enum vb_epilogue:
-        VB_RAW, VB_SQUARED, VB_ROOT, VB_SIMILARITY, VB_ANGULAR
-    ctypedef struct vb_finish:
-        vb_epilogue epilogue
-        double low, high
-        const void *row
-        const void *column
-    ctypedef void vb_tile_kernel(const vb_view *, const void *, size_t, const vb_finish *, void *, ptrdiff_t,
-                                 uint64_t *) noexcept nogil
-    ctypedef struct vb_panel:
-        pass
-    size_t vb_panel_bytes(size_t d)
-    ctypedef struct vb_coded:
-        size_t count, group
-        int8_t *codes
-        int32_t *bias
-        float *a
-        float *t
-        float *k
-    ctypedef void vb_sieve_kernel(const vb_panel *, size_t, const vb_coded *, uint32_t *) noexcept nogil
-    ctypedef struct vb_coding:
-        float unit, most, square, norm, loss, reach
-    ctypedef void vb_encode_kernel(const char *, const float *, size_t, float *, uint8_t *, vb_coding *) noexcept nogil
-    ctypedef union vb_call:
-        vb_pair_kernel *pair
-        vb_rows_kernel *rows
-        vb_screen_kernel *screen
-        vb_tile_kernel *tile
-        vb_sieve_kernel *sieve
-        vb_encode_kernel *encode
-    ctypedef struct vb_record:
-        const char *name
-        vb_form form
-        vb_accumulator accumulator
-        vb_type type
-        vb_call call
-        unsigned rows, columns
-        int limit
-    const char *vb_row(const vb_view *view, size_t r)
-    const vb_record *vb_registry(size_t i, const char **level, int *runs, int *active)
-
 METRICS = {vb_metric_name(<vb_metric>m).decode(): m for m in range(VB_METRICS)}
+# Metrics of bits and of nothing else.
+BIT_METRICS = frozenset({"hamming", "jaccard"})
 SIMILARITIES = frozenset(name for name, m in METRICS.items() if vb_metric_is_similarity(<vb_metric>m))
 
 PLANS = ("rows", "sieve", "codes")
-FORMS = ("pair", "rows", "screen", "tile", "sieve", "encode")
+FORMS = ("pair", "rows", "score", "screen", "tile", "sieve", "tally", "encode")
 EPILOGUES = ("raw", "squared", "root", "similarity", "angular")
+
+# NumPy has no bfloat16 and no bits. Inside the package arrays of these types say that unsigned integers are such.
+BFLOAT16 = np.dtype([("bfloat16", np.uint16)])
+BITS = np.dtype([("bits", np.uint8)])
+# The number of ml_dtypes.bfloat16 in NumPy, once it has been met.
+cdef int bfloat16_number = -1
+
+
+def know_bfloat16(dtype):
+    """Take arrays of this type (that of ml_dtypes) for bfloat16 from now on."""
+    global bfloat16_number
+    bfloat16_number = dtype.num
+
 
 cdef enum:
     MAX_DIMS = 64
@@ -180,153 +72,8 @@ def use_level(name, source="level"):
         raise ValueError(f"{source}={name!r} {reason}; levels that do, best first: {runnable}")
 
 
-def registry():
-    """Every kernel of this build, as a list of dicts; its place in the list is its number."""
-    cdef const char *level
-    cdef int runs, active
-    cdef const vb_record *record
-    found = []
-    while (record := vb_registry(len(found), &level, &runs, &active)) is not NULL:
-        found.append({
-            "name": record.name.decode(),
-            "accumulator": ("dot", "sqdiff", "dotnorm")[record.accumulator],
-            "type": vb_type_name(record.type).decode(),
-            "form": FORMS[record.form],
-            "isa": level.decode(),
-            "runs": bool(runs),
-            "active": bool(active),
-            "shape": (record.rows, record.columns),
-            "limit": record.limit,
-        })
-    return found
-
-
-cdef const vb_record *runnable(size_t number, cnp.ndarray a, cnp.ndarray rows) except NULL:
-    """A kernel of the registry, for tests, if it takes these arguments and runs here."""
-    cdef const char *level
-    cdef int runs, active
-    cdef const vb_record *record = vb_registry(number, &level, &runs, &active)
-    if record is NULL or not runs:
-        raise ValueError(f"kernel {number} is not in the registry, or does not run here")
-    if (type_of(rows) != record.type or not contiguous(a) or a.ndim != 1
-            or type_of(a) != (VB_F64 if record.form == VB_FORM_ROWS else record.type)):
-        raise ValueError("a kernel takes a contiguous 1-D row and rows of its own type")
-    return record
-
-
-cdef vb_view view_of(cnp.ndarray rows, size_t d, cnp.ndarray ids) except *:
-    cdef vb_rows matrix = rows_of(rows, d)
-    cdef vb_view view
-    if ids is not None and (ids.dtype != np.int64 or not contiguous(ids)
-                            or not all(0 <= i < len(rows) for i in ids)):
-        raise ValueError("a kernel takes int64 ids of the rows")
-    view.base, view.stride = matrix.base, matrix.stride
-    view.ids = NULL if ids is None else <const int64_t *>cnp.PyArray_DATA(ids)
-    return view
-
-
-def run_kernel(size_t number, cnp.ndarray a, cnp.ndarray rows, cnp.ndarray ids=None):
-    """Call a pair or rows kernel: for each row (of the ids, if any) a list of its sums."""
-    cdef const vb_record *record = runnable(number, a, rows)
-    cdef size_t d = len(a), n = len(rows) if ids is None else len(ids), i
-    cdef vb_view view = view_of(rows, d, ids)
-    cdef double *out
-    if record.form == VB_FORM_PAIR:
-        found = np.zeros((n, 3))
-        out = <double *>cnp.PyArray_DATA(found)
-        for i in range(n):
-            record.call.pair(cnp.PyArray_DATA(a), vb_row(&view, i), d, out + 3 * i)
-        return found[:, : 3 if record.accumulator == VB_DOTNORM else 1].tolist()
-    if record.form != VB_FORM_ROWS:
-        raise ValueError(f"kernel {number} gives no sums")
-    found = np.zeros((2, n))
-    out = <double *>cnp.PyArray_DATA(found)
-    record.call.rows(<const double *>cnp.PyArray_DATA(a), &view, n, d, out, out + n)
-    return found[: 2 if record.accumulator == VB_DOTNORM else 1].T.tolist()
-
-
-def run_screen(size_t number, cnp.ndarray a, cnp.ndarray rows, float limit, float slope, float low):
-    """Call a screen kernel: the positions that pass."""
-    cdef const vb_record *record = runnable(number, a, rows)
-    cdef vb_view view = view_of(rows, len(a), None)
-    cdef vb_limits limits
-    cdef size_t count
-    if record.form != VB_FORM_SCREEN:
-        raise ValueError(f"kernel {number} is no screen")
-    limits.limit, limits.slope, limits.low = limit, slope, low
-    passed = np.empty(len(rows), np.uint32)
-    count = record.call.screen(<const float *>cnp.PyArray_DATA(a), &view, len(rows), len(a), &limits,
-                               <uint32_t *>cnp.PyArray_DATA(passed))
-    return passed[:count].tolist()
-
-
-cdef const vb_record *runnable_form(size_t number, vb_form form) except NULL:
-    """A kernel of the registry of this form, for tests, if it runs here."""
-    cdef const char *level
-    cdef int runs, active
-    cdef const vb_record *record = vb_registry(number, &level, &runs, &active)
-    if record is NULL or not runs or record.form != form:
-        raise ValueError(f"kernel {number} is no {FORMS[form]}, or does not run here")
-    return record
-
-
-cdef void *data_of(array, dtype, shape) except? NULL:
-    """The address of an array of exactly this type and shape."""
-    if not isinstance(array, np.ndarray) or array.dtype != dtype or array.shape != shape or not array.flags.c_contiguous:
-        raise ValueError(f"a kernel takes a contiguous array of {np.dtype(dtype)} of shape {shape}")
-    return cnp.PyArray_DATA(array)
-
-
-def run_tile(size_t number, cnp.ndarray rows, panel, str epilogue, double low, double high, row, column):
-    """Call a tile kernel: its values, and for each row the columns it is not sure of, as bits."""
-    cdef const vb_record *record = runnable_form(number, VB_FORM_TILE)
-    cdef size_t d = rows.shape[1]
-    cdef vb_view view = view_of(rows, d, None)
-    cdef vb_finish finish
-    dtype = np.float32 if record.type == VB_F32 else np.float64
-    if rows.dtype != dtype or <size_t>len(rows) != record.rows:
-        raise ValueError("a tile takes as many rows as its shape says, of its type")
-    finish.epilogue = <vb_epilogue><int>EPILOGUES.index(epilogue)
-    finish.low, finish.high = low, high
-    finish.row = data_of(row, dtype, (record.rows,))
-    finish.column = data_of(column, dtype, (record.columns,))
-    values = np.empty((record.rows, record.columns), dtype)
-    unsure = np.empty(record.rows, np.uint64)
-    record.call.tile(&view, data_of(panel, dtype, (d, record.columns)), d, &finish, cnp.PyArray_DATA(values),
-                     cnp.PyArray_STRIDE(values, 0), <uint64_t *>cnp.PyArray_DATA(unsure))
-    return values, unsure.tolist()
-
-
-def run_sieve(size_t number, size_t d, panel, size_t group, codes, bias, a, t, k):
-    """Call a sieve kernel: for each query the rows that pass, as bits."""
-    cdef const vb_record *record = runnable_form(number, VB_FORM_SIEVE)
-    cdef vb_coded coded
-    count, steps = len(bias), (d + 3) // 4
-    if group not in ({1, record.rows} | ({4} if record.rows > 4 else set())) or count % group or d >= 1 << 15:
-        raise ValueError(f"a sieve takes whole groups of 1, 4 or {record.rows} queries")
-    coded.count, coded.group = count, group
-    coded.codes = <int8_t *>data_of(codes, np.int8, (count // group, steps, group, 4))
-    coded.bias = <int32_t *>data_of(bias, np.int32, (count,))
-    coded.a = <float *>data_of(a, np.float32, (count,))
-    coded.t = <float *>data_of(t, np.float32, (count,))
-    coded.k = <float *>data_of(k, np.float32, (count,))
-    masks = np.empty(count, np.uint32)
-    record.call.sieve(<const vb_panel *>data_of(panel, np.uint8, (vb_panel_bytes(d),)), steps, &coded,
-                      <uint32_t *>cnp.PyArray_DATA(masks))
-    return masks.tolist()
-
-
-def run_encode(size_t number, x, center):
-    """Call an encode kernel: the codes, and what it found out about the row."""
-    cdef const vb_record *record = runnable_form(number, VB_FORM_ENCODE)
-    cdef vb_coding found
-    d = len(x)
-    padded = (d + 31) // 32 * 32
-    work, codes = np.empty(padded, np.float32), np.empty(padded, np.uint8)
-    record.call.encode(<const char *>data_of(x, np.float32, (d,)), <const float *>data_of(center, np.float32, (padded,)),
-                       d, <float *>cnp.PyArray_DATA(work), <uint8_t *>cnp.PyArray_DATA(codes), &found)
-    return codes, found
-
+include "_registry.pxi"
+include "_dlpack.pxi"
 
 use_level(os.environ.get("VECBLADE_ISA") or None, "VECBLADE_ISA")
 
@@ -343,47 +90,77 @@ def install(general_function, run_function):
     general, run_job = general_function, run_function
 
 
-cdef inline bint plain_pair(object a, object b) noexcept:
-    """Whether a and b are contiguous native 1-D ndarrays of one supported type and length."""
+cdef inline int type_number(int kind) noexcept:
+    """The type of rows that NumPy's number of a type stands for; -1 if none does, or not by its number alone."""
+    if kind == cnp.NPY_FLOAT:
+        return VB_F32
+    if kind == cnp.NPY_DOUBLE:
+        return VB_F64
+    if kind == cnp.NPY_BYTE:
+        return VB_I8
+    if kind == cnp.NPY_UBYTE:
+        return VB_U8
+    if kind == NPY_HALF:
+        return VB_F16
+    if kind == bfloat16_number:
+        return VB_BF16
+    return -1
+
+
+cdef inline int plain_pair(object a, object b) noexcept:
+    """The type of a and b if they are contiguous native 1-D ndarrays of one type and length, else -1."""
     cdef int kind
     if not (cnp.PyArray_CheckExact(a) and cnp.PyArray_CheckExact(b)):
-        return False
+        return -1
     kind = cnp.PyArray_TYPE(<cnp.ndarray>a)
-    return (
+    if (
         cnp.PyArray_NDIM(<cnp.ndarray>a) == 1 and cnp.PyArray_NDIM(<cnp.ndarray>b) == 1
-        and (kind == cnp.NPY_FLOAT or kind == cnp.NPY_DOUBLE)
         and cnp.PyArray_TYPE(<cnp.ndarray>b) == kind
         and cnp.PyArray_DIM(<cnp.ndarray>a, 0) == cnp.PyArray_DIM(<cnp.ndarray>b, 0)
         and cnp.PyArray_IS_C_CONTIGUOUS(<cnp.ndarray>a) and cnp.PyArray_IS_C_CONTIGUOUS(<cnp.ndarray>b)
         and cnp.PyArray_ISNOTSWAPPED(<cnp.ndarray>a) and cnp.PyArray_ISNOTSWAPPED(<cnp.ndarray>b)
-    )
+    ):
+        return type_number(kind)
+    return -1
 
 
-cdef inline object measure_pair(vb_metric metric, object a, object b):
-    cdef vb_type kind = VB_F32 if cnp.PyArray_TYPE(<cnp.ndarray>a) == cnp.NPY_FLOAT else VB_F64
+cdef inline bint counts(vb_metric metric) noexcept:
+    """Whether the metric of whole numbers is a whole number."""
+    return metric == VB_METRIC_DOT or metric == VB_METRIC_SQEUCLIDEAN or metric == VB_METRIC_HAMMING
+
+
+cdef inline object measure_pair(vb_metric metric, vb_type kind, object a, object b):
     cdef const void *a_data = cnp.PyArray_DATA(<cnp.ndarray>a)
     cdef const void *b_data = cnp.PyArray_DATA(<cnp.ndarray>b)
     cdef size_t d = cnp.PyArray_DIM(<cnp.ndarray>a, 0)
     cdef double value
     if d < LONG_ROW:
-        return vb_pair(metric, kind, a_data, b_data, d)
-    with nogil:
         value = vb_pair(metric, kind, a_data, b_data, d)
+    else:
+        with nogil:
+            value = vb_pair(metric, kind, a_data, b_data, d)
+    if kind >= VB_I8 and counts(metric):
+        return <int64_t>value
     return value
 
 
-cdef inline object measure_any(vb_metric metric, object a, object b, object out, object threads):
+cdef inline object measure_any(vb_metric metric, object a, object b, object out, object threads, object dtype):
     """Two plain rows at once, plain arrays soon, everything else in due course."""
-    if out is None and threads is None:
-        if plain_pair(a, b):
-            return measure_pair(metric, a, b)
-        values = measure_plain(metric, a, b, threads)
-        if values is not None:
-            return values
-    return general(vb_metric_name(metric).decode(), a, b, out, threads)
+    cdef int kind
+    if out is None and threads is None and dtype is None:
+        kind = plain_pair(a, b)
+        if metric >= VB_METRIC_HAMMING:
+            kind = VB_B1 if kind == VB_U8 else -1
+        if kind >= 0:
+            return measure_pair(metric, <vb_type>kind, a, b)
+        if metric < VB_METRIC_HAMMING:
+            values = measure_plain(metric, a, b, threads)
+            if values is not None:
+                return values
+    return general(vb_metric_name(metric).decode(), a, b, out, threads, dtype)
 
 
-def dot(a, b, *, out=None, threads=None):
+def dot(a, b, *, out=None, threads=None, dtype=None):
     """
     Dot product of the rows of `a` and `b`.
 
@@ -391,17 +168,23 @@ def dot(a, b, *, out=None, threads=None):
     ----------
     a, b : array_like, shape (..., d)
         Rows of numbers. The leading axes broadcast as in `numpy.vecdot`: one row with one row,
-        one with many, row by row. float32 and float64 rows may be strided and are not copied.
+        one with many, row by row. Rows of float64, float32, float16, bfloat16, int8 and uint8 may be strided
+        and are not copied. The two sides may be of different types: they are then converted to one
+        that holds both.
     out : ndarray, optional
         Where to put the values: an array of the broadcast leading shape and the result's type.
     threads : int, optional
         How many threads may work on the call. Default: see `set_num_threads`.
+    dtype : {"bfloat16", "bits"}, optional
+        ``"bfloat16"``: uint16 arrays hold bfloat16 numbers. ``"bits"``: uint8 arrays hold packed bits, as from
+        `pack_bits`, which are measured as the zeros and ones that they stand for.
 
     Returns
     -------
-    float or ndarray
-        A Python float for two 1-D rows. Else an array, float32 if both sides are float32 (or
-        float16), float64 otherwise: the float64 sum, rounded once.
+    float or int or ndarray
+        A Python float for two 1-D rows. Else an array, float32 if both sides are float32, float16 or
+        bfloat16, float64 otherwise: the float64 sum, rounded once. Of int8, uint8 and bits the exact sum: a Python
+        int, or an array of int32 if every sum of that many elements fits it, else int64.
 
     Raises
     ------
@@ -413,7 +196,7 @@ def dot(a, b, *, out=None, threads=None):
     Notes
     -----
     The sum is accumulated in float64 in one fixed order, so its bits do not depend on the CPU, the
-    number of threads or the layout of the arrays.
+    number of threads or the layout of the arrays. Whole numbers never wrap.
 
     Examples
     --------
@@ -424,10 +207,10 @@ def dot(a, b, *, out=None, threads=None):
     >>> vb.dot(np.array([[1.0, 0.0], [0.0, 2.0]]), np.array([3.0, 4.0]))
     array([3., 8.])
     """
-    return measure_any(VB_METRIC_DOT, a, b, out, threads)
+    return measure_any(VB_METRIC_DOT, a, b, out, threads, dtype)
 
 
-def sqeuclidean(a, b, *, out=None, threads=None):
+def sqeuclidean(a, b, *, out=None, threads=None, dtype=None):
     """
     Squared Euclidean distance, the sum of ``(a - b)**2``, of the rows of `a` and `b`.
 
@@ -440,14 +223,15 @@ def sqeuclidean(a, b, *, out=None, threads=None):
     >>> vb.sqeuclidean(np.array([0.0, 0.0]), np.array([3.0, 4.0]))
     25.0
     """
-    return measure_any(VB_METRIC_SQEUCLIDEAN, a, b, out, threads)
+    return measure_any(VB_METRIC_SQEUCLIDEAN, a, b, out, threads, dtype)
 
 
-def euclidean(a, b, *, out=None, threads=None):
+def euclidean(a, b, *, out=None, threads=None, dtype=None):
     """
     Euclidean (L2) distance, the root of the sum of ``(a - b)**2``, of the rows of `a` and `b`.
 
-    Parameters, results and errors are those of `dot`.
+    Parameters, results and errors are those of `dot`, but for whole numbers and bits the result is float64, made
+    from exact sums.
 
     Examples
     --------
@@ -456,14 +240,15 @@ def euclidean(a, b, *, out=None, threads=None):
     >>> vb.euclidean(np.array([0.0, 0.0]), np.array([3.0, 4.0]))
     5.0
     """
-    return measure_any(VB_METRIC_EUCLIDEAN, a, b, out, threads)
+    return measure_any(VB_METRIC_EUCLIDEAN, a, b, out, threads, dtype)
 
 
-def cosine_similarity(a, b, *, out=None, threads=None):
+def cosine_similarity(a, b, *, out=None, threads=None, dtype=None):
     """
     Cosine of the angle between the rows of `a` and `b`: ``a . b / sqrt(a . a * b . b)``.
 
-    Parameters, results and errors are those of `dot`. Values lie in [-1, 1]; a row with itself
+    Parameters, results and errors are those of `dot`, but for whole numbers and bits the result is float64, made
+    from exact sums. Values lie in [-1, 1]; a row with itself
     gives exactly 1. A row without a direction (all zeros, or with an infinity) gives NaN.
 
     Examples
@@ -473,14 +258,15 @@ def cosine_similarity(a, b, *, out=None, threads=None):
     >>> vb.cosine_similarity(np.array([1.0, 0.0]), np.array([3.0, 4.0]))
     0.6
     """
-    return measure_any(VB_METRIC_COSINE_SIMILARITY, a, b, out, threads)
+    return measure_any(VB_METRIC_COSINE_SIMILARITY, a, b, out, threads, dtype)
 
 
-def cosine(a, b, *, out=None, threads=None):
+def cosine(a, b, *, out=None, threads=None, dtype=None):
     """
     Cosine distance, 1 - `cosine_similarity`, of the rows of `a` and `b`.
 
-    Parameters, results and errors are those of `dot`. Values lie in [0, 2]; a row with itself
+    Parameters, results and errors are those of `dot`, but for whole numbers and bits the result is float64, made
+    from exact sums. Values lie in [0, 2]; a row with itself
     gives exactly 0. A row without a direction (all zeros, or with an infinity) gives NaN.
 
     Examples
@@ -490,17 +276,113 @@ def cosine(a, b, *, out=None, threads=None):
     >>> vb.cosine(np.array([1.0, 0.0]), np.array([3.0, 4.0]))
     0.4
     """
-    return measure_any(VB_METRIC_COSINE, a, b, out, threads)
+    return measure_any(VB_METRIC_COSINE, a, b, out, threads, dtype)
+
+
+def hamming(a, b, *, out=None, threads=None, dtype=None):
+    """
+    Hamming distance of the packed bits of `a` and `b`: how many differ.
+
+    Parameters
+    ----------
+    a, b : array_like of uint8, shape (..., d)
+        Rows of 8 d bits, as from `pack_bits` or `numpy.packbits`. The leading axes broadcast as those of `dot`.
+    out, threads
+        As for `dot`.
+    dtype : {"bits"}, optional
+        What is assumed anyhow.
+
+    Returns
+    -------
+    int or ndarray
+        A Python int for two 1-D rows. Else an array of int32 (of int64 for rows of 2**31 bits and more).
+
+    Raises
+    ------
+    ValueError
+        The last axes differ in length, the leading axes do not broadcast, or `out` does not fit.
+    TypeError
+        An argument is not of uint8.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import vecblade as vb
+    >>> vb.hamming(np.array([0b1100, 255], np.uint8), np.array([0b1010, 255], np.uint8))
+    2
+    """
+    return measure_any(VB_METRIC_HAMMING, a, b, out, threads, dtype)
+
+
+def jaccard(a, b, *, out=None, threads=None, dtype=None):
+    """
+    Jaccard distance of the packed bits of `a` and `b`: of the bits that either has, the share that not both have.
+
+    Parameters and errors are those of `hamming`. Values are float64 and lie in [0, 1]; two rows of zeros
+    have distance 0, as in SciPy.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import vecblade as vb
+    >>> vb.jaccard(np.array([0b1100], np.uint8), np.array([0b1010], np.uint8))  # 1 - 1 / 3
+    0.6666666666666666
+    """
+    return measure_any(VB_METRIC_JACCARD, a, b, out, threads, dtype)
 
 
 # ---- arrays -------------------------------------------------------------------------------
 
 
-cdef vb_type type_of(cnp.ndarray array) except *:
+cdef int known_type(cnp.ndarray array) except -2:
+    """The type of an array's rows, or -1."""
     cdef int kind = cnp.PyArray_TYPE(array)
-    if not cnp.PyArray_ISNOTSWAPPED(array) or (kind != cnp.NPY_FLOAT and kind != cnp.NPY_DOUBLE):
+    if not cnp.PyArray_ISNOTSWAPPED(array):
+        return -1
+    if kind == cnp.NPY_VOID:
+        return VB_BF16 if array.dtype == BFLOAT16 else VB_B1 if array.dtype == BITS else -1
+    return type_number(kind)
+
+
+cdef vb_type type_of(cnp.ndarray array) except *:
+    cdef int kind = known_type(array)
+    if kind < 0:
         raise ValueError(f"the core does not take {array.dtype}")
-    return VB_F32 if kind == cnp.NPY_FLOAT else VB_F64
+    return <vb_type>kind
+
+
+cdef vb_type value_type_of(cnp.ndarray array) except *:
+    """The type of an array of results."""
+    cdef int kind = cnp.PyArray_TYPE(array)
+    if cnp.PyArray_ISNOTSWAPPED(array) and array.dtype.kind == "i":
+        if cnp.PyArray_ITEMSIZE(array) == 4:
+            return VB_I32
+        if cnp.PyArray_ITEMSIZE(array) == 8:
+            return VB_I64
+    if kind != cnp.NPY_FLOAT and kind != cnp.NPY_DOUBLE:
+        raise ValueError(f"the core does not put values into {array.dtype}")
+    return type_of(array)
+
+
+cdef int value_number(vb_metric metric, vb_type a, vb_type b, size_t d) noexcept:
+    """NumPy's number of the type of an array of results; -1 if the core does not measure these with each other."""
+    cdef size_t most
+    if vb_type_kind(a) == VB_REAL and vb_type_kind(b) == VB_REAL:
+        return cnp.NPY_DOUBLE if a == VB_F64 or b == VB_F64 else cnp.NPY_FLOAT
+    if a != b:
+        return -1
+    if not counts(metric):
+        return cnp.NPY_DOUBLE
+    most = 8 if a == VB_B1 else 128 * 128 if a == VB_I8 and metric == VB_METRIC_DOT else 255 * 255
+    return cnp.NPY_INT32 if d <= 0x7fffffff // most else cnp.NPY_INT64
+
+
+def value_dtype(int metric, a, b, size_t d):
+    """The type of an array of results of rows of `d` elements of these types."""
+    cdef int number = value_number(<vb_metric>metric, type_of(np.empty(0, a)), type_of(np.empty(0, b)), d)
+    if number < 0:
+        raise ValueError(f"the core does not measure {a} with {b}")
+    return cnp.PyArray_DescrFromType(number)
 
 
 cdef bint contiguous(cnp.ndarray array):
@@ -513,10 +395,9 @@ cdef bint contiguous(cnp.ndarray array):
     )
 
 
-cpdef bint native(cnp.ndarray array):
+cpdef bint native(cnp.ndarray array) except *:
     """Whether the core takes the array as it is."""
-    cdef int kind = cnp.PyArray_TYPE(array)
-    return cnp.PyArray_ISNOTSWAPPED(array) and (kind == cnp.NPY_FLOAT or kind == cnp.NPY_DOUBLE) and contiguous(array)
+    return known_type(array) >= 0 and contiguous(array)
 
 
 cdef vb_rows rows_of(cnp.ndarray array, size_t d) except *:
@@ -548,12 +429,12 @@ cdef int broadcast(cnp.ndarray a, cnp.ndarray b, cnp.npy_intp *shape) noexcept:
     return axes
 
 
-cdef vb_operand operand_of(cnp.ndarray array, int own_axes, int axes) except *:
+cdef vb_operand operand_of(cnp.ndarray array, vb_type kind, int own_axes, int axes) noexcept:
     """An array of `own_axes` leading axes, repeated over `axes`."""
     cdef vb_operand operand
     cdef int axis, own
     operand.base = cnp.PyArray_BYTES(array)
-    operand.type = type_of(array)
+    operand.type = kind
     for axis in range(axes):
         own = axis - axes + own_axes
         if own < 0 or cnp.PyArray_DIM(array, own) == 1:
@@ -675,11 +556,14 @@ cdef Job measure_job(vb_metric metric, cnp.ndarray a, cnp.ndarray b, cnp.ndarray
         lengths[axis] = shape[axis]
     if not cnp.PyArray_ISWRITEABLE(out):
         raise ValueError("the core takes an output that can be written")
-    left = operand_of(a, cnp.PyArray_NDIM(a) - 1, axes)
-    right = operand_of(b, cnp.PyArray_NDIM(b) - 1, axes)
-    result = operand_of(out, axes, axes)
+    cdef size_t d = cnp.PyArray_DIM(a, cnp.PyArray_NDIM(a) - 1)
+    if value_number(metric, type_of(a), type_of(b), d) < 0:
+        raise ValueError("the core takes two real types, or one type twice")
+    left = operand_of(a, type_of(a), cnp.PyArray_NDIM(a) - 1, axes)
+    right = operand_of(b, type_of(b), cnp.PyArray_NDIM(b) - 1, axes)
+    result = operand_of(out, value_type_of(out), axes, axes)
     return new_job(
-        vb_measure_new(metric, cnp.PyArray_DIM(a, cnp.PyArray_NDIM(a) - 1), axes, lengths, &left, &right, &result),
+        vb_measure_new(metric, d, axes, lengths, &left, &right, &result),
         (a, b, out),
     )
 
@@ -699,7 +583,9 @@ cdef object measure_plain(vb_metric metric, object a, object b, object threads):
     axes = broadcast(a, b, shape)
     if axes < 1:
         return None
-    kind = cnp.NPY_FLOAT if type_of(a) == VB_F32 and type_of(b) == VB_F32 else cnp.NPY_DOUBLE
+    kind = value_number(metric, type_of(a), type_of(b), cnp.PyArray_DIM(a, cnp.PyArray_NDIM(a) - 1))
+    if kind < 0:
+        return None
     out = cnp.PyArray_EMPTY(axes, shape, kind, 0)
     job = measure_job(metric, a, b, out)
     if vb_job_work(job.job) < SMALL_WORK:
@@ -720,17 +606,21 @@ def pairwise(int metric, a, b, str layout, int threads, out):
         raise ValueError("the core takes an output of the result's shape")
     return new_job(
         vb_pairwise_new(<vb_metric>metric, a.shape[1], &left, &right, form, threads, cnp.PyArray_BYTES(out),
-                        cnp.PyArray_STRIDE(out, 0), cnp.PyArray_STRIDE(out, cnp.PyArray_NDIM(out) - 1), type_of(out)),
+                        cnp.PyArray_STRIDE(out, 0), cnp.PyArray_STRIDE(out, cnp.PyArray_NDIM(out) - 1), value_type_of(out)),
         (a, b, out),
     )
 
 
-def normalize(rows, out):
+def rewrite(str how, rows, out):
+    """`how`: "unit", rows of length one, or "same", the same numbers in another type."""
     cdef vb_rows source = rows_of(rows, rows.shape[1])
-    if out.shape != rows.shape or not contiguous(out) or type_of(out) != source.type or not out.flags.writeable:
-        raise ValueError("the core takes an output of the rows' shape and type")
+    cdef vb_type kind = type_of(out)
+    if (out.shape != rows.shape or not contiguous(out) or not out.flags.writeable
+            or vb_type_kind(kind) != VB_REAL or source.type == VB_B1):
+        raise ValueError("the core takes an output of the rows' shape and of a real type")
+    make = vb_normalize_new if how == "unit" else vb_convert_new
     return new_job(
-        vb_normalize_new(rows.shape[1], &source, cnp.PyArray_BYTES(out), cnp.PyArray_STRIDE(out, 0)), (rows, out)
+        make(rows.shape[1], &source, cnp.PyArray_BYTES(out), cnp.PyArray_STRIDE(out, 0), kind), (rows, out)
     )
 
 
@@ -805,6 +695,8 @@ def topk(int metric, queries, corpus, codes, mask, ids, size_t eligible, size_t 
     cdef vb_where where = where_of(corpus, mask, ids, eligible)
     cdef vb_codes place
     cdef const vb_codes *coded = codes_of(&place, corpus, codes)
+    if value_number(<vb_metric>metric, left.type, right.type, corpus.shape[1]) < 0:
+        raise ValueError("the core takes two real types, or one type twice")
     if (indices.dtype != np.int64 or values.dtype != np.float64 or not 1 <= k <= eligible
             or indices.shape != (len(queries), k) or values.shape != indices.shape
             or not (indices.flags.c_contiguous and values.flags.c_contiguous)):
@@ -840,6 +732,8 @@ def within(int metric, queries, corpus, codes, mask, ids, size_t eligible, doubl
     cdef vb_where where = where_of(corpus, mask, ids, eligible)
     cdef vb_codes place
     cdef const vb_codes *coded = codes_of(&place, corpus, codes)
+    if value_number(<vb_metric>metric, left.type, right.type, corpus.shape[1]) < 0:
+        raise ValueError("the core takes two real types, or one type twice")
     cdef WithinJob job = new_job(
         vb_within_new(<vb_metric>metric, corpus.shape[1], &left, &right, coded, &where, threshold, threads),
         (queries, corpus, codes, mask, ids),

@@ -33,7 +33,17 @@ HEADER_BYTES = 4096
 HEADER = struct.Struct("<8sI4s8xQQQQQ8xQI4x32s")
 CHECKSUM = struct.Struct("<I")
 ALIGNMENT = 64
-TYPES = {b"f32": np.float32, b"f64": np.float64}
+TYPES: dict[bytes, np.dtype[Any]] = {
+    b"f32": np.dtype(np.float32),
+    b"f64": np.dtype(np.float64),
+    b"f16": np.dtype(np.float16),
+    b"bf16": _core.BFLOAT16,
+    b"i8": np.dtype(np.int8),
+    b"u8": np.dtype(np.uint8),
+    b"b1": _core.BITS,
+}
+# Bytes per element, of which an integer of that size is written.
+INTEGERS = {1: "u1", 2: "<u2", 4: "<u4", 8: "<u8"}
 PIECE = 16 << 20
 
 
@@ -57,7 +67,8 @@ def save(
                 step = max(1, PIECE // max(1, array[:1].nbytes))
                 for start in range(0, len(array), step):
                     piece = np.ascontiguousarray(array[start : start + step])
-                    checksum = _write(file, piece.astype(piece.dtype.newbyteorder("<"), copy=False), checksum)
+                    piece = piece.view(f"u{piece.itemsize}").astype(INTEGERS[piece.itemsize], copy=False)
+                    checksum = _write(file, piece, checksum)
             header = HEADER.pack(MAGIC, VERSION, kind, *rows.shape, *places, size, checksum, metric.encode())
             header = header.ljust(HEADER_BYTES - CHECKSUM.size, b"\0")
             file.seek(0)
@@ -133,9 +144,10 @@ def _read_header(
         version < 1
         or kind not in TYPES
         or metric not in _core.METRICS
+        or (metric in _core.BIT_METRICS and kind != b"b1")
         or rows >= 1 << (60 if d else 32)
         or d >= 1 << 60
-        or (places, size) != _layout(shape, np.dtype(TYPES[kind]).itemsize)
+        or (places, size) != _layout(shape, TYPES[kind].itemsize)
     ):
         raise _refusal(name, "its header makes no sense")
     if sys.byteorder != "little":
@@ -143,7 +155,7 @@ def _read_header(
     if (actual := os.fstat(file.fileno()).st_size) != size:
         what = "truncated" if actual < size else "longer than it should be"
         raise _refusal(name, f"it is {what}: {actual} bytes, where the header says {size}")
-    return metric, np.dtype(TYPES[kind]), shape, places, size, checksum
+    return metric, TYPES[kind], shape, places, size, checksum
 
 
 def _refusal(name: str, reason: str) -> ValueError:

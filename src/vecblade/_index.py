@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import _arrays, _core, _file, _threads
+from ._core import BFLOAT16, BITS
 from ._gate import Gate
 from ._measure import metric_number
 from ._search import (
@@ -15,6 +16,7 @@ from ._search import (
     Corpus,
     Eligible,
     Explanation,
+    Queries,
     TopK,
     Within,
     check_k,
@@ -30,30 +32,37 @@ if TYPE_CHECKING:
 
     Progress = Callable[[float, float], object] | None
 
+# What users are shown of rows of the package's own types.
+SHOWN = {BFLOAT16: np.dtype(np.uint16), BITS: np.dtype(np.uint8)}
 PANEL = 32  # rows, which have their codes together
 # The attributes of an index; a subclass may have more.
-OWN = {"_metric", "_rows", "_count", "_owned", "_panels", "_center", "_stats", "_gate"}
+OWN = {"_metric", "_rows", "_given", "_count", "_owned", "_panels", "_center", "_stats", "_gate"}
 
 
 class FlatIndex:
     """
     Rows prepared for exact search.
 
-    Every row gets an int8 code, a quarter of the bytes of float32. A search compares codes, which rules
-    nearly all rows out for certain, and measures the rest by their elements: it finds what `topk` and
-    `within` find, to the last bit, several times faster.
+    Every row gets an int8 code, a quarter of the bytes of float32 (int8, uint8 and packed bits are laid
+    out anew, as much again). A search compares codes, which rules nearly all rows out for certain, and
+    measures the rest by their elements: it finds what `topk` and `within` find, to the last bit,
+    several times faster.
 
     Parameters
     ----------
     corpus : array_like, shape (m, d)
-        The rows. float32 and float64 arrays with contiguous rows, memory-maps too, are not copied, and
-        must not change while the index is in use; anything else is converted once.
+        The rows. Arrays of float64, float32, float16, bfloat16, int8 and uint8 with contiguous rows,
+        memory-maps too, are not copied, and must not change while the index is in use; anything else is
+        converted once.
     metric : str
-        ``"dot"``, ``"cosine_similarity"``, ``"cosine"``, ``"euclidean"`` or ``"sqeuclidean"``.
+        ``"dot"``, ``"cosine_similarity"``, ``"cosine"``, ``"euclidean"`` or ``"sqeuclidean"``; of packed bits
+        (uint8) also ``"hamming"`` and ``"jaccard"``.
     threads : int, optional
         How many threads may make codes. Default: see `set_num_threads`.
     progress : callable, optional
         Called about ten times a second with the work done and the total.
+    dtype : {"bfloat16", "bits"}, optional
+        What a uint16 or uint8 corpus holds: as for `dot`. Queries and rows to add are then read likewise.
 
     Attributes
     ----------
@@ -101,15 +110,20 @@ class FlatIndex:
         *,
         threads: Any = None,
         progress: Progress = None,
+        dtype: Any = None,
     ):
         metric_number(metric)
-        rows = _arrays.native(_arrays.rows(corpus, "corpus", (2,)))
+        reading = _arrays.check_reading(dtype, metric)
+        rows = _arrays.native(_arrays.rows(corpus, "corpus", (2,), reading))
         self._start(metric, rows)
+        if isinstance(corpus, np.ndarray) and _arrays.is_bfloat16(corpus.dtype):
+            self._given = corpus.dtype
         self._encode(rows, len(rows), 0, _threads.resolve(threads), progress)
 
     def _start(self, metric: str, rows: np.ndarray) -> None:
         self._metric = metric
         self._rows = rows  # with room for more behind, if self._owned
+        self._given = SHOWN.get(rows.dtype, rows.dtype)  # their type as users see it
         self._count = len(rows)
         self._owned = False
         self._panels, self._center = _aligned(0), _aligned(0)
@@ -124,7 +138,7 @@ class FlatIndex:
 
     @property
     def vectors(self) -> np.ndarray:
-        view = self._rows[: self._count].view()
+        view = self._rows[: self._count].view(self._given)
         view.flags.writeable = False
         return view
 
@@ -142,7 +156,7 @@ class FlatIndex:
 
     def __repr__(self) -> str:
         count, d = self.vectors.shape
-        return f"FlatIndex({count} x {d} {self._rows.dtype}, metric={self._metric!r})"
+        return f"FlatIndex({count} x {d} {_arrays.type_name(self._rows.dtype)}, metric={self._metric!r})"
 
     # ---- searching ------------------------------------------------------------------------
 
@@ -167,10 +181,10 @@ class FlatIndex:
         """
         k, threads = check_k(k), _threads.resolve(threads)
         with self._gate.reading():
-            q, corpus, eligible, single = self._ready(queries, where)
+            q, corpus, eligible = self._ready(queries, where)
             found, told = find_topk(q, corpus, k, self._metric, eligible, threads, progress)
             self._count_in(told)
-        return TopK(found.indices[0], found.values[0]) if single else found
+        return TopK(found.indices[0], found.values[0]) if q.single else found
 
     def within(
         self,
@@ -199,15 +213,26 @@ class FlatIndex:
         """
         threshold, threads = check_threshold(threshold, self._metric), _threads.resolve(threads)
         with self._gate.reading():
-            q, corpus, eligible, _ = self._ready(queries, where)
+            q, corpus, eligible = self._ready(queries, where)
             found, told = find_within(q, corpus, threshold, self._metric, eligible, threads, progress)
             self._count_in(told)
         return found
 
-    def _ready(self, queries: Any, where: Any) -> tuple[np.ndarray, Corpus, Eligible, bool]:
-        q, rows, single = check_pair(queries, self._rows[: self._count])
+    def _ready(self, queries: Any, where: Any) -> tuple[Queries, Corpus, Eligible]:
+        rows = self._rows[: self._count]
+        q = _arrays.rows(queries, "queries", (1, 2), self._reading)
+        _arrays.same_width(q, "queries", rows, "the index")
+        single, q = q.ndim == 1, np.atleast_2d(q)
+        if rows.dtype in (*_arrays.WHOLE, BITS):  # which are measured with their own type only
+            q = _arrays.exactly(q, "queries", rows.dtype, "the index")
+        dtype, _ = _arrays.agreed(q, "queries", rows, "the index")
         codes = (self._panels, self._center) if len(self._panels) else None
-        return q, Corpus(rows, codes), eligible_rows(where, len(rows)), single
+        return Queries(q, dtype, single), Corpus(rows, rows.dtype, codes), eligible_rows(where, len(rows))
+
+    @property
+    def _reading(self) -> str | None:
+        """What unsigned integers are taken for that are to meet the rows."""
+        return {BFLOAT16: "bfloat16", BITS: "bits"}.get(self._rows.dtype)
 
     def _count_in(self, told: Explanation) -> None:
         with self._gate.lock:
@@ -238,16 +263,9 @@ class FlatIndex:
         TypeError
             The rows are not numeric, or do not convert without loss.
         """
-        more = np.atleast_2d(_arrays.rows(rows, "rows", (1, 2)))
+        more = np.atleast_2d(_arrays.rows(rows, "rows", (1, 2), self._reading))
         threads = _threads.resolve(threads)
-        if not np.can_cast(more.dtype, dtype := self._rows.dtype):
-            with np.errstate(over="ignore"):
-                given, more = more, more.astype(dtype)
-            if not np.array_equal(given, more, equal_nan=True):
-                raise TypeError(
-                    f"rows has dtype {given.dtype} and numbers that {dtype}, which the index holds, "
-                    f"would round; if that is right, pass np.asarray(rows, np.{dtype})"
-                )
+        more = _arrays.exactly(more, "rows", self._rows.dtype, "the index")
         with self._gate.writing():
             _arrays.same_width(more, "rows", self._rows, "the index")
             first, count, rows = self._count, self._count + len(more), self._rows
@@ -334,7 +352,7 @@ class FlatIndex:
             A link is followed, and a file that is replaced keeps its permissions.
         """
         with self._gate.writing():
-            _file.save(path, self._metric, self.vectors, *self._codes())
+            _file.save(path, self._metric, self._rows[: self._count], *self._codes())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, mmap: bool = True, verify: bool = False) -> FlatIndex:
@@ -374,7 +392,8 @@ class FlatIndex:
             panels, center = self._codes()
             return {
                 "metric": self._metric,
-                "rows": np.array(self.vectors),
+                "rows": np.array(self._rows[: self._count]),
+                "given": self._given,
                 "panels": np.array(panels),
                 "center": np.array(center),
                 "more": {name: value for name, value in vars(self).items() if name not in OWN},
@@ -382,6 +401,7 @@ class FlatIndex:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._start(state["metric"], state["rows"])
+        self._given = state.get("given", self._given)
         self._owned = bool(self._rows.flags.writeable)
         vars(self).update(state["more"])
         self._panels, self._center = (_aligned(state[name].size) for name in ("panels", "center"))
@@ -404,6 +424,7 @@ def explain(
     threshold: float | None = None,
     where: Any = None,
     threads: Any = None,
+    dtype: Any = None,
 ) -> Explanation:
     """
     Search, and tell how the search went about it.
@@ -420,8 +441,8 @@ def explain(
         As for `topk`: ``"euclidean"`` if it is not given. A `FlatIndex` has its own.
     threshold : float
         As for `within`; or `k`.
-    where, threads
-        As for `topk`.
+    where, threads, dtype
+        As for `topk`. A `FlatIndex` knows what it holds.
 
     Returns
     -------
@@ -450,16 +471,16 @@ def explain(
             raise ValueError(f"metric={metric!r}, but the index has metric {corpus.metric!r}")
         metric = corpus.metric
         with corpus._gate.reading():
-            q, source, eligible, _ = corpus._ready(queries, where)
+            q, source, eligible = corpus._ready(queries, where)
             return _explained(q, source, k, threshold, metric, eligible, number_of_threads)
     metric = "euclidean" if metric is None else metric
     metric_number(metric)
-    q, x, _ = check_pair(queries, corpus)
-    return _explained(q, Corpus(x), k, threshold, metric, eligible_rows(where, len(x)), number_of_threads)
+    q, x = check_pair(queries, corpus, metric, dtype)
+    return _explained(q, x, k, threshold, metric, eligible_rows(where, len(x.rows)), number_of_threads)
 
 
 def _explained(
-    q: np.ndarray,
+    q: Queries,
     corpus: Corpus,
     k: int | None,
     threshold: float | None,

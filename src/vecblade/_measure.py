@@ -16,9 +16,10 @@ def metric_number(metric: Any) -> int:
     return number
 
 
-def measure(metric: str, a: Any, b: Any, out: Any, threads: Any) -> Any:
+def measure(metric: str, a: Any, b: Any, out: Any, threads: Any, dtype: Any) -> Any:
     """``metric(a, b)`` over the last axis, broadcast over the others."""
-    a, b = _arrays.numbers(a, "a"), _arrays.numbers(b, "b")
+    number, reading = _core.METRICS[metric], _arrays.check_reading(dtype, metric)
+    a, b = _arrays.numbers(a, "a", reading), _arrays.numbers(b, "b", reading)
     for array, name in ((a, "a"), (b, "b")):
         if array.ndim == 0:
             raise ValueError(f"{name} is a single number; accepted is an array of shape (..., d)")
@@ -28,28 +29,38 @@ def measure(metric: str, a: Any, b: Any, out: Any, threads: Any) -> Any:
         shape = np.broadcast_shapes(a.shape[:-1], b.shape[:-1])
     except ValueError:
         raise ValueError(f"the leading axes of a {a.shape} and b {b.shape} do not broadcast") from None
-    dtype = _arrays.result_dtype(a, b)
-    result = _arrays.output(out, shape, dtype, {"a": a, "b": b})
-    if out is None and not shape:
+    dtypes = _arrays.agreed(a, "a", b, "b")
+    values = _core.value_dtype(number, *dtypes, a.shape[-1])
+    result = _arrays.output(out, shape, values, {"a": a, "b": b})
+    if out is None and not shape and values == np.float32:
         result = np.empty(shape, np.float64)  # a Python float is not rounded
-    _measure_into(_core.METRICS[metric], a, b, result, threads)
+    _measure_into(number, a, b, dtypes, result, threads)
     return result.item() if out is None and not shape else result
 
 
-def _measure_into(metric: int, a: np.ndarray, b: np.ndarray, out: np.ndarray, threads: int) -> None:
+def _measure_into(
+    metric: int,
+    a: np.ndarray,
+    b: np.ndarray,
+    dtypes: tuple[np.dtype[Any], np.dtype[Any]],
+    out: np.ndarray,
+    threads: int,
+) -> None:
     """Whole if the core can read both sides or a copy is small, else in halves along an axis."""
-    if not _core.native(a) and _arrays.is_small(a):
-        a = _arrays.native(a)
-    if not _core.native(b) and _arrays.is_small(b):
-        b = _arrays.native(b)
-    if out.size <= 1 or (_core.native(a) and _core.native(b)):
-        _threads.run(_core.measure(metric, _arrays.native(a), _arrays.native(b), out), threads)
+    a, b = (
+        _arrays.native(side, dtype) if _arrays.is_small(side, dtype) else side
+        for side, dtype in zip((a, b), dtypes, strict=True)
+    )
+    if out.size <= 1 or (_arrays.readable(a, dtypes[0]) and _arrays.readable(b, dtypes[1])):
+        job = _core.measure(metric, _arrays.native(a, dtypes[0]), _arrays.native(b, dtypes[1]), out)
+        _threads.run(job, threads)
         return
     axis = max(range(out.ndim), key=lambda i: out.shape[i])
     middle = out.shape[axis] // 2
     for half in (slice(None, middle), slice(middle, None)):
         _measure_into(
-            metric, _part(a, axis, half, out), _part(b, axis, half, out), _along(out, axis, half), threads
+            *(metric, _part(a, axis, half, out), _part(b, axis, half, out), dtypes),
+            *(_along(out, axis, half), threads),
         )
 
 
@@ -74,6 +85,7 @@ def pairwise(
     condensed: bool = False,
     out: Any = None,
     threads: Any = None,
+    dtype: Any = None,
 ) -> np.ndarray:
     """
     The metric between every row of `A` and every row of `B`.
@@ -85,7 +97,8 @@ def pairwise(
     B : array_like, shape (m, d), optional
         Rows of numbers. None: `A` with itself, each pair computed once.
     metric : str
-        ``"dot"``, ``"cosine_similarity"``, ``"cosine"``, ``"euclidean"`` or ``"sqeuclidean"``.
+        ``"dot"``, ``"cosine_similarity"``, ``"cosine"``, ``"euclidean"`` or ``"sqeuclidean"``; of packed bits
+        (uint8) also ``"hamming"`` and ``"jaccard"``.
     condensed : bool
         For `A` with itself: only the elements above the diagonal, row by row, in one dimension, as
         `scipy.spatial.distance.pdist` returns them.
@@ -93,11 +106,15 @@ def pairwise(
         Where to put the values, of the result's type (and shape ``(n * (n - 1) / 2,)`` if condensed).
     threads : int, optional
         How many threads may work on the call. Default: see `set_num_threads`.
+    dtype : {"bfloat16", "bits"}, optional
+        What uint16 or uint8 arrays hold: as for `dot`.
 
     Returns
     -------
     ndarray, shape (n, m) or (n * (n - 1) / 2,)
-        float32 if both sides are float32 (or float16), else float64.
+        float32 if both sides are float32, float16 or bfloat16. Of int8, uint8 and bits the exact
+        integers (int32, or int64 for very long rows) for dot products, squared and Hamming distances.
+        Else float64.
 
     Raises
     ------
@@ -106,12 +123,12 @@ def pairwise(
     TypeError
         An argument is not numeric, or a conversion to float would change values.
 
-    Notes
-    -----
-    float32 rows are accumulated in float32, in one order that depends on neither the CPU nor the number of
-    threads, nor on the other rows. Where a distance or a cosine distance would lose digits to
-    cancellation it is measured again as the row functions do it, so that relative errors stay
-    under 1e-5 (float64: 1e-12), also for near-duplicates far from the origin.
+    Notes ----- float32 rows are accumulated in float32, in one order that depends on neither the CPU
+    nor the number of threads, nor on the other rows. Where a distance or a cosine distance would lose
+    digits to cancellation it is measured again as the row functions do it, so that relative errors stay
+    under 1e-5 (float64: 1e-12), also for near-duplicates far from the origin. float16 rows give the
+    bits that they give as float32; bfloat16 rows are accumulated in pairs. Of int8, uint8 and bits,
+    every value is that of the row functions.
 
     Examples
     --------
@@ -122,31 +139,31 @@ def pairwise(
     >>> vb.pairwise([[0.0, 0.0], [3.0, 4.0], [0.0, 1.0]], condensed=True).round(3)
     array([5.   , 1.   , 4.243])
     """
-    number = metric_number(metric)
-    a = _arrays.rows(A, "A", (2,))
-    b = a if B is None else _arrays.rows(B, "B", (2,))
+    number, reading = metric_number(metric), _arrays.check_reading(dtype, metric)
+    a = _arrays.rows(A, "A", (2,), reading)
+    b = a if B is None else _arrays.rows(B, "B", (2,), reading)
     _arrays.same_width(a, "A", b, "B")
     if condensed and B is not None:
         raise ValueError("condensed=True is for A with itself; B must be None")
     threads = _threads.resolve(threads)
     inputs = {"A": a} if B is None else {"A": a, "B": b}
-    dtype = _arrays.result_dtype(a, b)
+    working = _arrays.agreed_one(a, "A", b, "B")
     shape = (len(a) * (len(a) - 1) // 2,) if condensed else (len(a), len(b))
-    result = _arrays.output(out, shape, dtype, inputs)
+    result = _arrays.output(out, shape, _core.value_dtype(number, working, working, a.shape[1]), inputs)
     if condensed:
         # Each pair once needs the matrix whole.
-        whole = _arrays.native(a)
+        whole = _arrays.native(a, working)
         _threads.run(_core.pairwise(number, whole, whole, "condensed", threads, result), threads)
         return result
-    for i, some in _arrays.blocks(a, dtype):
-        for j, others in _arrays.blocks(b, dtype) if B is not None or len(some) < len(a) else [(0, some)]:
+    for i, some in _arrays.blocks(a, working):
+        for j, others in _arrays.blocks(b, working) if B is not None or len(some) < len(a) else [(0, some)]:
             part = result[i : i + len(some), j : j + len(others)]
             layout = "mirrored" if some is others else "full"
             _threads.run(_core.pairwise(number, some, others, layout, threads, part), threads)
     return result
 
 
-def normalize(X: Any, *, out: Any = None, threads: Any = None) -> np.ndarray:
+def normalize(X: Any, *, out: Any = None, threads: Any = None, dtype: Any = None) -> np.ndarray:
     """
     Rows scaled to length one.
 
@@ -158,11 +175,13 @@ def normalize(X: Any, *, out: Any = None, threads: Any = None) -> np.ndarray:
         Where to put the unit rows: the shape of `X` and the result's type. It may be `X` itself.
     threads : int, optional
         How many threads may work on the call. Default: see `set_num_threads`.
+    dtype : {"bfloat16"}, optional
+        uint16 arrays hold bfloat16 numbers.
 
     Returns
     -------
     ndarray
-        The shape of `X`; float32 for float32 and float16 rows, else float64. A row without a
+        The shape of `X`; float32 for float32, float16 and bfloat16 rows, else float64. A row without a
         direction (all zeros, or with an infinity or NaN) becomes NaN.
 
     Raises
@@ -176,14 +195,16 @@ def normalize(X: Any, *, out: Any = None, threads: Any = None) -> np.ndarray:
     >>> vb.normalize([3.0, 4.0])
     array([0.6, 0.8])
     """
-    x = _arrays.rows(X, "X", (1, 2))
+    if (reading := _arrays.check_reading(dtype)) == "bits":
+        raise ValueError("dtype='bits' has no unit rows; pass vb.unpack_bits(X)")
+    x = _arrays.rows(X, "X", (1, 2), reading)
     threads = _threads.resolve(threads)
     inputs = {} if out is X or out is x else {"X": x}
-    result = _arrays.output(out, x.shape, _arrays.working_dtype(x), inputs)
+    result = _arrays.output(out, x.shape, _arrays.real_dtype(x), inputs)
     target = result if _core.native(result) else np.empty(x.shape, result.dtype)
     source, sink = np.atleast_2d(x), np.atleast_2d(target)
     for i, some in _arrays.blocks(source):
-        _threads.run(_core.normalize(some, sink[i : i + len(some)]), threads)
+        _threads.run(_core.rewrite("unit", some, sink[i : i + len(some)]), threads)
     if target is not result:
         result[...] = target
     return result

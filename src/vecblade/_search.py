@@ -69,6 +69,21 @@ class Explanation(NamedTuple):
         return Explanation(plan, *(a + b for a, b in zip(self[1:], counts, strict=True)))
 
 
+@dataclass(frozen=True)
+class Queries:
+    """2-D rows to search for, what they are read as, and whether they came as a single 1-D one."""
+
+    rows: np.ndarray
+    dtype: np.dtype[Any]
+    single: bool
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def pieces(self) -> Iterator[tuple[int, np.ndarray]]:
+        return _arrays.blocks(self.rows, self.dtype)
+
+
 NOTHING = Explanation("rows", 0, 0, 0)
 
 
@@ -93,14 +108,15 @@ class Eligible:
 
 @dataclass(frozen=True)
 class Corpus:
-    """Rows to search, and their codes (panels, center) if there are any."""
+    """Rows to search, what they are read as, and their codes (panels, center) if there are any."""
 
     rows: np.ndarray
+    dtype: np.dtype[Any]
     codes: tuple[np.ndarray, np.ndarray] | None = None
 
     def pieces(self, eligible: Eligible) -> Iterator[tuple[int, np.ndarray, Eligible]]:
         """As the core can read it, with what is eligible in each piece: in one, if there are codes."""
-        for start, some in _arrays.blocks(self.rows):
+        for start, some in _arrays.blocks(self.rows, self.dtype):
             whole = len(some) == len(self.rows)
             part = eligible if whole else eligible.part(start, start + len(some))
             if part.count:
@@ -136,12 +152,14 @@ def eligible_rows(where: Any, rows: int) -> Eligible:
     return Eligible(None, ids, len(ids))
 
 
-def check_pair(queries: Any, corpus: Any) -> tuple[np.ndarray, np.ndarray, bool]:
-    """Queries as 2-D, the corpus, and whether there was a single 1-D query."""
-    x = _arrays.rows(corpus, "corpus", (2,))
-    q = _arrays.rows(queries, "queries", (1, 2))
+def check_pair(queries: Any, corpus: Any, metric: str, dtype: Any) -> tuple[Queries, Corpus]:
+    """The two sides of a search over an array."""
+    reading = _arrays.check_reading(dtype, metric)
+    x = _arrays.rows(corpus, "corpus", (2,), reading)
+    q = _arrays.rows(queries, "queries", (1, 2), reading)
     _arrays.same_width(q, "queries", x, "corpus")
-    return np.atleast_2d(q), x, q.ndim == 1
+    ours, theirs = _arrays.agreed(q, "queries", x, "corpus")
+    return Queries(np.atleast_2d(q), ours, q.ndim == 1), Corpus(x, theirs)
 
 
 def check_k(k: Any) -> int:
@@ -179,6 +197,9 @@ def topk(
     where: Any = None,
     threads: Any = None,
     progress: Callable[[float, float], object] | None = None,
+    dtype: Any = None,
+    rescore: Any = None,
+    oversample: int | None = None,
 ) -> TopK:
     """
     The k closest rows of `corpus` for each query, exactly.
@@ -193,7 +214,7 @@ def topk(
         How many rows to find, at least 1; with fewer eligible rows, all of them are found.
     metric : str
         ``"dot"`` and ``"cosine_similarity"``: larger is closer. ``"cosine"``, ``"euclidean"`` and
-        ``"sqeuclidean"``: smaller is closer.
+        ``"sqeuclidean"``, and of packed bits (uint8) ``"hamming"`` and ``"jaccard"``: smaller is closer.
     where : array_like, optional
         Which corpus rows may be found: a boolean mask of shape (m,), or integer row ids.
     threads : int, optional
@@ -201,12 +222,23 @@ def topk(
     progress : callable, optional
         Called about ten times a second with the work done and the total (of one piece of the
         corpus, where it has to be converted in pieces).
+    dtype : {"bfloat16", "bits"}, optional
+        What uint16 or uint8 arrays hold: as for `dot`.
+    rescore : array_like, shape (m, D), optional
+        The rows that `corpus` holds codes of: packed bits (uint8, from `pack_bits`, or a `FlatIndex` of
+        them with metric ``"hamming"``), what `quantize` returned, for cosines also its codes alone, or
+        the first elements of every row (``rescore[:, :d]``). The search then goes in two stages: the
+        codes of the queries, made in the same way, find ``oversample * k`` candidates, of which the k
+        closest by `rescore` are returned with their exact values. Queries are rows of D numbers. What
+        is not among the candidates is missed: see ``docs/types.md``.
+    oversample : int, optional
+        With `rescore`: how many candidates there are for each row to be found. Default: 10.
 
     Returns
     -------
     TopK
         ``indices`` (int64) and ``values``, best first, of shape (k,) for one query of shape (d,),
-        else (n, k). Values are float32 if both sides are float32 (or float16), else float64.
+        else (n, k). The type of the values is that of `dot` or of the metric in question.
 
     Raises
     ------
@@ -229,15 +261,21 @@ def topk(
     array([1, 2])
     """
     metric_number(metric)
-    q, x, single = check_pair(queries, corpus)
+    if rescore is not None:
+        from ._rescore import two_stages  # on demand: few searches need it
+
+        return two_stages(queries, corpus, k, metric, where, threads, progress, dtype, rescore, oversample)
+    if oversample is not None:
+        raise ValueError("oversample is for a search with rescore, the rows that corpus holds codes of")
+    q, x = check_pair(queries, corpus, metric, dtype)
     k = check_k(k)
     threads = _threads.resolve(threads)
-    found, _ = find_topk(q, Corpus(x), k, metric, eligible_rows(where, len(x)), threads, progress)
-    return TopK(found.indices[0], found.values[0]) if single else found
+    found, _ = find_topk(q, x, k, metric, eligible_rows(where, len(x.rows)), threads, progress)
+    return TopK(found.indices[0], found.values[0]) if q.single else found
 
 
 def find_topk(
-    q: np.ndarray,
+    q: Queries,
     corpus: Corpus,
     k: int,
     metric: str,
@@ -249,17 +287,18 @@ def find_topk(
     indices, values = np.empty((len(q), k), np.int64), np.empty((len(q), k), np.float64)
     told = NOTHING
     if k:
-        for start, some in _arrays.blocks(q):
+        for start, some in q.pieces():
             part = slice(start, start + len(some))
             told = _topk_into(
                 some, corpus, metric, eligible, threads, progress, indices[part], values[part], told
             )
-    return TopK(indices, _rounded(values, _arrays.result_dtype(q, corpus.rows))), told
+    return TopK(indices, _rounded(values, metric, q, corpus)), told
 
 
-def _rounded(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+def _rounded(values: np.ndarray, metric: str, q: Queries, corpus: Corpus) -> np.ndarray:
     """The float64 values in the result's type."""
-    return _core.narrowed(values) if dtype == np.float32 else values
+    dtype = _core.value_dtype(_core.METRICS[metric], q.dtype, corpus.dtype, corpus.rows.shape[1])
+    return _core.narrowed(values) if dtype == np.float32 else values.astype(dtype, copy=False)
 
 
 def _topk_into(
@@ -310,6 +349,7 @@ def within(
     where: Any = None,
     threads: Any = None,
     progress: Callable[[float, float], object] | None = None,
+    dtype: Any = None,
 ) -> Within:
     """
     Every row of `corpus` at least as close as `threshold`, for each query, exactly.
@@ -323,7 +363,7 @@ def within(
     threshold : float
         Finite. Distances up to it (and it) are found; of similarities, those from it up. It is compared
         with the metric's float64 value.
-    metric, where, threads, progress
+    metric, where, threads, progress, dtype
         As for `topk`.
 
     Returns
@@ -347,15 +387,15 @@ def within(
     array([0, 2])
     """
     metric_number(metric)
-    q, x, _ = check_pair(queries, corpus)
+    q, x = check_pair(queries, corpus, metric, dtype)
     threshold = check_threshold(threshold, metric)
     threads = _threads.resolve(threads)
-    found, _ = find_within(q, Corpus(x), threshold, metric, eligible_rows(where, len(x)), threads, progress)
+    found, _ = find_within(q, x, threshold, metric, eligible_rows(where, len(x.rows)), threads, progress)
     return found
 
 
 def find_within(
-    q: np.ndarray,
+    q: Queries,
     corpus: Corpus,
     threshold: float,
     metric: str,
@@ -364,7 +404,7 @@ def find_within(
     progress: Callable[[float, float], object] | None,
 ) -> tuple[Within, Explanation]:
     parts, told = [], NOTHING
-    for first, some in _arrays.blocks(q):
+    for first, some in q.pieces():
         for start, others, part in corpus.pieces(eligible):
             job = _core.within(
                 *(_core.METRICS[metric], some, others, corpus.codes, part.mask, part.ids, part.count),
@@ -374,7 +414,7 @@ def find_within(
             told = told.and_then(job)
             parts.append((first, start, *job.found()))
     offsets, indices, values = _joined(parts, len(q)) if len(parts) != 1 else parts[0][2:]
-    return Within(offsets, indices, _rounded(values, _arrays.result_dtype(q, corpus.rows))), told
+    return Within(offsets, indices, _rounded(values, metric, q, corpus)), told
 
 
 def _joined(parts: list[tuple[int, int, np.ndarray, np.ndarray, np.ndarray]], queries: int) -> Any:

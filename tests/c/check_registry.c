@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "kernels/contract.h"
+#include "numbers.h"
 
 enum { MOST = 300, ROWS = 3 };
 
@@ -36,33 +37,26 @@ static double number(uint32_t *state, int special)
     return (double)(int32_t)*state * 0x1p-28;
 }
 
-static double element(vb_type type, const char *row, size_t i)
-{
-    float narrow;
-    double wide;
-    if (type == VB_F64) {
-        memcpy(&wide, row + i * sizeof wide, sizeof wide);
-        return wide;
-    }
-    memcpy(&narrow, row + i * sizeof narrow, sizeof narrow);
-    return narrow;
-}
-
+/* A number to an element of any type: of whole numbers and bits, some byte that it tells. */
 static void set(vb_type type, char *row, size_t i, double value)
 {
-    const float narrow = (float)value;
-    if (type == VB_F64)
-        memcpy(row + i * sizeof value, &value, sizeof value);
+    if (vb_type_kind(type) == VB_REAL)
+        vb_store(type, &value, 1, row + i * vb_type_size(type), 0);
     else
-        memcpy(row + i * sizeof narrow, &narrow, sizeof narrow);
+        row[i] = (char)(value == value && fabs(value) < 100.0 ? (int64_t)(value * 1e6) : 255);
 }
 
 static double plain(int squares, vb_type a_type, const char *a, vb_type x_type, const char *x, size_t d)
 {
     double lanes[VB_LANES] = {0};
     for (size_t i = 0; i < d; i++) {
-        const double ai = element(a_type, a, i), xi = element(x_type, x, i);
-        lanes[i % VB_LANES] = squares ? fma(ai - xi, ai - xi, lanes[i % VB_LANES]) : fma(ai, xi, lanes[i % VB_LANES]);
+        const double ai = vb_element(a_type, a, i), xi = vb_element(x_type, x, i);
+        if (x_type == VB_B1)
+            for (unsigned bits = squares ? (unsigned)ai ^ (unsigned)xi : (unsigned)ai & (unsigned)xi; bits; bits >>= 1)
+                lanes[0] += bits & 1;
+        else
+            lanes[i % VB_LANES] =
+                squares ? fma(ai - xi, ai - xi, lanes[i % VB_LANES]) : fma(ai, xi, lanes[i % VB_LANES]);
     }
     for (size_t half = VB_LANES / 2; half; half /= 2)
         for (size_t l = 0; l < half; l++)
@@ -103,17 +97,26 @@ static int check_screen(const vb_record *record, size_t d, const vb_view *rows)
 static double tile_row(size_t r, size_t k) { return (double)((r * 7 + k * 13) % 29) / 3.0 - 4.0; }
 static double tile_column(size_t j, size_t k) { return (double)((j * 11 + k * 5) % 31) / 7.0 - 2.0; }
 
-static double plain_chain(vb_type type, size_t r, size_t j, size_t d)
+/* Where element k of column j lies in a panel: for bfloat16 two of a column lie together. */
+static size_t place(const vb_record *record, size_t j, size_t k)
 {
+    return record->type == VB_BF16 ? (k / 2 * record->columns + j) * 2 + k % 2 : k * record->columns + j;
+}
+
+static double plain_chain(const vb_record *record, const char *row, const char *panel, size_t j, size_t d)
+{
+    const size_t swap = record->type == VB_BF16; /* of two elements the second goes first */
     double sum = 0.0;
     for (size_t k = 0; k < d; k += VB_TILE_BLOCK) {
         double wide = 0.0;
         float narrow = 0.0f;
         for (size_t i = k; i < d && i < k + VB_TILE_BLOCK; i++) {
-            narrow = fmaf((float)tile_row(r, i), (float)tile_column(j, i), narrow);
-            wide = fma(tile_row(r, i), tile_column(j, i), wide);
+            const double a = vb_element(record->type, row, i ^ swap);
+            const double b = vb_element(record->type, panel, place(record, j, i ^ swap));
+            narrow = fmaf((float)a, (float)b, narrow);
+            wide = fma(a, b, wide);
         }
-        sum = type == VB_F32 ? (float)(sum + narrow) : sum + wide;
+        sum = record->type == VB_F64 ? sum + wide : (float)(sum + narrow);
     }
     return sum;
 }
@@ -121,35 +124,48 @@ static double plain_chain(vb_type type, size_t r, size_t j, size_t d)
 static int check_tile(const vb_record *record, size_t d)
 {
     static char rows[16 * MOST * 8], panel[64 * MOST * 8], values[16 * 64 * 8];
-    const size_t size = vb_type_size(record->type);
-    const vb_view view = {rows, (ptrdiff_t)(MOST * size), NULL};
+    const vb_type type = record->type == VB_F64 ? VB_F64 : VB_F32;
+    const size_t size = vb_type_size(record->type), pitch = MOST * size;
+    const vb_view view = {rows, (ptrdiff_t)pitch, NULL};
     const vb_finish finish = {VB_RAW, 0.0, 1e30, NULL, NULL};
     uint64_t unsure[16];
     int wrong = 0;
 
+    if (record->type == VB_BF16 && d % 2)
+        return 0;
     for (size_t k = 0; k < d; k++) {
         for (size_t r = 0; r < record->rows; r++)
-            set(record->type, rows + r * MOST * size, k, tile_row(r, k));
+            set(record->type, rows + r * pitch, k, tile_row(r, k));
         for (size_t j = 0; j < record->columns; j++)
-            set(record->type, panel, k * record->columns + j, tile_column(j, k));
+            set(record->type, panel, place(record, j, k), tile_column(j, k));
     }
-    record->call.tile(&view, panel, d, &finish, values, (ptrdiff_t)(record->columns * size), unsure);
+    record->call.tile(&view, panel, d, &finish, values, (ptrdiff_t)(record->columns * vb_type_size(type)), unsure);
     for (size_t r = 0; r < record->rows; r++)
         for (size_t j = 0; j < record->columns; j++) {
-            const double found = element(record->type, values, r * record->columns + j);
-            wrong |= unsure[r] != 0 || differ(found, plain_chain(record->type, r, j, d));
+            const double found = vb_element(type, values, r * record->columns + j);
+            wrong |= unsure[r] != 0 || differ(found, plain_chain(record, rows + r * pitch, panel, j, d));
         }
     if (wrong)
         printf("%s differs at d = %zu\n", record->name, d);
     return wrong;
 }
 
+static int count_bits(int bits)
+{
+    int count = 0;
+    for (; bits; bits >>= 1)
+        count += bits & 1;
+    return count;
+}
+
 /* Every row's dot product of codes against limits that it reaches, or misses by one. */
-static int check_sieve(const vb_record *record, size_t d)
+static int check_codes(const vb_record *record, size_t d)
 {
     static uint64_t space[(sizeof(vb_panel) + (MOST + 3) * VB_PANEL) / 8 + 1];
     static int8_t codes[16 * (MOST + 3)];
+    static int32_t tally[16 * VB_PANEL];
     vb_panel *panel = (vb_panel *)space;
+    const int bits = record->type == VB_B1, sieve = record->form == VB_FORM_SIEVE, most = sieve ? record->limit : 127;
     const size_t steps = (d + 3) / 4, group = record->rows;
     int32_t bias[16] = {0}, products[16][VB_PANEL] = {{0}};
     float a[16], t[16] = {0}, k[16] = {0};
@@ -161,19 +177,26 @@ static int check_sieve(const vb_record *record, size_t d)
     for (size_t i = 0; i < 4 * steps; i++)
         for (size_t r = 0; r < VB_PANEL; r++) {
             const int row = i < d ? (int)((i * 37 + r * 101) % 255) - 127 : 0;
-            panel->codes[(i / 4 * VB_PANEL + r) * 4 + i % 4] = (uint8_t)(row + 128);
+            panel->codes[(i / 4 * VB_PANEL + r) * 4 + i % 4] = (uint8_t)(bits ? row : row + 128);
             for (size_t q = 0; q < group && i < d; q++) {
-                const int code = (int)((i * 53 + q * 71) % (size_t)(2 * record->limit + 1)) - record->limit;
+                const int code =
+                    bits ? (int)(i * 53 + q * 71) % 256 : (int)((i * 53 + q * 71) % (size_t)(2 * most + 1)) - most;
                 codes[(i / 4 * group + q) * 4 + i % 4] = (int8_t)code;
-                products[q][r] += row * code;
-                bias[q] += r == 0 ? 128 * code : 0;
+                products[q][r] += bits ? count_bits(row & code & 255) : row * code;
+                bias[q] += r == 0 && !bits ? 128 * code : 0;
             }
         }
+    if (!sieve) {
+        record->call.tally(panel->codes, steps, codes, tally);
+        for (size_t q = 0; q < group; q++)
+            for (size_t r = 0; r < VB_PANEL; r++)
+                wrong |= tally[q * VB_PANEL + r] - bias[q] != products[q][r];
+    }
     for (size_t r = 0; r < VB_PANEL; r++) {
         panel->unit[r] = 1.0f;
         panel->extent[r] = 0.0f;
     }
-    for (int miss = 0; miss < 2; miss++)
+    for (int miss = 0; sieve && miss < 2; miss++)
         for (size_t r = 0; r < VB_PANEL; r++) {
             for (size_t q = 0; q < group; q++)
                 a[q] = (float)(products[q][r] + miss);
@@ -183,6 +206,24 @@ static int check_sieve(const vb_record *record, size_t d)
         }
     if (wrong)
         printf("%s differs at d = %zu\n", record->name, d);
+    return wrong;
+}
+
+static int check_score(const vb_record *record, size_t n)
+{
+    double values[MOST], norms[MOST] = {0};
+    int wrong = 0;
+    for (size_t i = 0; i < n; i++) {
+        values[i] = tile_row(i, n);
+        norms[i] = fabs(tile_column(i, n)) + 1.0;
+    }
+    wrong |= !record->call.score(VB_METRIC_COSINE, n, 3.0, norms, values);
+    for (size_t i = 0; i < n; i++) {
+        const double s = tile_row(i, n) / sqrt(3.0 * norms[i]), held = s > 1.0 ? 1.0 : s < -1.0 ? -1.0 : s;
+        wrong |= differ(values[i], 1.0 - held);
+    }
+    if (wrong)
+        printf("%s differs at n = %zu\n", record->name, n);
     return wrong;
 }
 
@@ -212,7 +253,7 @@ static int check_encode(const vb_record *record, size_t d)
 static int check_sums(const vb_record *record, size_t d, uint32_t seed)
 {
     static char raw_a[MOST * 8 + 8], raw_rows[ROWS * MOST * 8 + 8];
-    const vb_type a_type = record->form == VB_FORM_ROWS ? VB_F64 : record->type;
+    const vb_type a_type = record->form == VB_FORM_ROWS ? vb_query_type(record->type) : record->type;
     const size_t size = vb_type_size(record->type);
     char *a = raw_a + 1, *rows = raw_rows + 3; /* at odd addresses */
     double sums[ROWS] = {0}, norms[ROWS] = {0}, pair[3] = {0};
@@ -226,7 +267,7 @@ static int check_sums(const vb_record *record, size_t d, uint32_t seed)
     if (record->form == VB_FORM_SCREEN)
         return check_screen(record, d, &view);
     if (record->form == VB_FORM_ROWS)
-        record->call.rows((const double *)a, &view, ROWS, d, sums, norms);
+        record->call.rows(a, &view, ROWS, d, sums, norms);
     for (size_t r = 0; r < ROWS; r++) {
         const char *x = rows + r * d * size;
         const double sum = plain(record->accumulator == VB_SQDIFF, a_type, a, record->type, x, d);
@@ -253,7 +294,10 @@ static int check(const vb_record *record, size_t d)
     case VB_FORM_TILE:
         return check_tile(record, d);
     case VB_FORM_SIEVE:
-        return check_sieve(record, d);
+    case VB_FORM_TALLY:
+        return check_codes(record, d);
+    case VB_FORM_SCORE:
+        return check_score(record, d);
     case VB_FORM_ENCODE:
         return check_encode(record, d);
     default:

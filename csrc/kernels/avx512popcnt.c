@@ -1,0 +1,58 @@
+/* avx512popcnt.c - what AVX-512 does better with VPOPCNTDQ, which counts bits. The flags of this unit license both
+ * everywhere in it. */
+#if defined(__AVX512VPOPCNTDQ__) || (defined(_MSC_VER) && defined(__AVX512F__))
+
+#include "simd_avx512.h"
+
+#define VE_COUNT_b1 64
+
+typedef __m512i ve_b1, vn_b1;
+
+VB_INLINE ve_b1 ve_load_b1(const char *p) { return _mm512_loadu_si512(p); }
+VB_INLINE ve_b1 ve_part_b1(const char *p, size_t n) { return _mm512_maskz_loadu_epi8((1ull << n) - 1, p); }
+
+VB_INLINE vn_b1 ve_dot_b1(vn_b1 sum, ve_b1 a, ve_b1 x)
+{
+    return _mm512_add_epi64(sum, _mm512_popcnt_epi64(_mm512_and_si512(a, x)));
+}
+
+VB_INLINE vn_b1 ve_sqdiff_b1(vn_b1 sum, ve_b1 a, ve_b1 x)
+{
+    return _mm512_add_epi64(sum, _mm512_popcnt_epi64(_mm512_xor_si512(a, x)));
+}
+
+VB_INLINE vn_b1 vn_zero_b1(void) { return _mm512_setzero_si512(); }
+VB_INLINE vn_b1 vn_add_b1(vn_b1 a, vn_b1 b) { return _mm512_add_epi64(a, b); }
+VB_INLINE int32_t vn_fold_b1(vn_b1 v) { return (int32_t)_mm512_reduce_add_epi64(v); }
+
+VB_INLINE vi vi_both(vi sum, vi rows, vi query)
+{
+    return _mm512_add_epi32(sum, _mm512_popcnt_epi32(_mm512_and_si512(rows, query)));
+}
+
+#include "exact.h"
+#include "sieve.h"
+
+#define VB_ISA avx512
+#define VB_T b1
+#include "exact.inc"
+#define VB_T b1
+#define VB_SIEVE_STEP vi_both
+#define VB_TALLY_STEP vi_both
+#include "sieve.inc"
+
+const vb_record vb_records_avx512popcnt[] = {
+    VB_EACH_SUM(b1, VB_B1, avx512),
+    VB_SIEVE(vb_dot_sieve_b1_avx512, VB_B1, VI_GROUP, 1),
+    VB_TALLY(vb_dot_tally_b1_avx512, VB_B1, VI_GROUP),
+    {0},
+};
+
+#else
+
+#include "contract.h"
+
+/* Another architecture, or a compiler without it. */
+const vb_record vb_records_avx512popcnt[] = {{0}};
+
+#endif

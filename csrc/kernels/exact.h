@@ -1,0 +1,28 @@
+/* exact.h - the sums of whole numbers and bits: exact, so in any order.
+ *
+ * An ISA unit includes its vocabulary, then this file, then exact.inc once per type. The vocabulary
+ * gives, for each type T that the unit implements:
+ *
+ *   ve_<T>, VE_COUNT_<T>        a vector of elements, and how many
+ *   ve_load_<T>(p) ve_part_<T>(p, n)    that many at p; the first n of them (0 < n < VE_COUNT; reads no more),
+ *                                       then zeros
+ *   ve_dot_<T>(sum, a, x)       sum + the products, in some lanes
+ *   ve_sqdiff_<T>(sum, a, x)    sum + the squares of the differences
+ *   vn_<T>                      a vector of integer sums
+ *   vn_zero_<T>() vn_add_<T>(a, b) vn_fold_<T>(v)    the last gives the sum of the lanes as an int32_t
+ *
+ * Bits: a byte is eight elements that are 0 or 1; products are ands, and squared differences xors.
+ */
+#ifndef VB_KERNELS_EXACT_H
+#define VB_KERNELS_EXACT_H
+
+#include <string.h>
+
+#include "common.h"
+
+/* How many bytes of a row are summed before the sum leaves int32: 255 * 255 * 2^15 is less than 2^31. */
+#define VE_BLOCK 32768
+/* Chains of sums that do not wait for each other. */
+#define VE_CHAINS 4
+
+#endif

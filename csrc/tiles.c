@@ -1,0 +1,381 @@
+#include "tiles.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "codes.h"
+#include "epilogues.h"
+#include "job.h"
+
+static void *part(char *base, size_t *used, size_t bytes)
+{
+    char *at = base ? base + *used : NULL;
+    *used += vb_divide_up(bytes, VB_LINE) * VB_LINE;
+    return at;
+}
+
+static const char *row_of(const vb_rows *rows, size_t i) { return rows->base + (ptrdiff_t)i * rows->stride; }
+
+/* The type of the elements that a tile's kernel reads. */
+static vb_type packed_type(const vb_tiling *t) { return t->type == VB_F16 ? VB_F32 : t->type; }
+
+/* Bytes of a row as a kernel reads it. */
+static size_t row_bytes(const vb_tiling *t)
+{
+    return t->type == VB_BF16 ? vb_divide_up(t->d, 2) * 4 : t->d * vb_type_size(packed_type(t));
+}
+
+static size_t row_pitch(const vb_tiling *t) { return vb_divide_up(row_bytes(t), VB_LINE) * VB_LINE + VB_LINE; }
+
+static size_t steps_of(const vb_tiling *t) { return vb_divide_up(t->d, 4); }
+
+void vb_tiling_init(vb_tiling *t, vb_metric metric, vb_type type, size_t d, vb_type out)
+{
+    const size_t longest = 33000; /* bytes whose products and squared differences add up to less than 2^31 */
+
+    *t = (vb_tiling){.metric = metric, .type = type, .d = d, .rows = 8, .columns = 32};
+    if (vb_type_kind(type) == VB_REAL) {
+        t->value = type == VB_F64 ? VB_F64 : VB_F32;
+        t->tile = vb_kernels.tile[packed_type(t)];
+        t->rows = t->tile->rows;
+        t->columns = t->tile->columns;
+        t->panel_bytes = row_bytes(t) * t->columns;
+    } else {
+        t->value = out == VB_I32 && d < longest ? VB_I32 : VB_F64;
+        if (d < longest) {
+            t->tally = vb_kernels.tally[vb_code_type(type)];
+            t->rows = t->tally->rows;
+            t->columns = t->tally->columns;
+            t->panel_bytes = steps_of(t) * 4 * VB_PANEL;
+        }
+    }
+}
+
+size_t vb_tiling_lay_out(const vb_tiling *t, size_t width, char *base, vb_columns *columns, vb_group *group)
+{
+    const size_t numbers = vb_type_kind(t->type) == VB_REAL ? t->d * sizeof(double) : 0;
+    size_t used = 0;
+    columns->panels = part(base, &used, vb_divide_up(width, t->columns) * t->panel_bytes);
+    columns->copies = part(base, &used, 8 * row_pitch(t));
+    columns->squares = part(base, &used, width * sizeof *columns->squares);
+    columns->facts = part(base, &used, (width + VB_MOST_COLUMNS) * sizeof(double));
+    columns->sums = part(base, &used, width * sizeof *columns->sums);
+    group->packed = part(base, &used, VB_MOST_ROWS * row_pitch(t));
+    group->query = part(base, &used, numbers);
+    return used;
+}
+
+/* ---- what a tile may be trusted with -------------------------------------------------
+ *
+ * Rounding errors of a tile's dot product, in units of |a||b| 2^-24 (float32): at most 64 + d / 64 + 2, were all of them
+ * of one sign; some 2 in random rows, up to 16 in the worst rows known (all elements equal). The squared distance
+ * t - 2 s has twice that; so where it is over t / 10 >= |a||b| / 5, the distance is right to 5 times
+ * that, 5e-6 in the worst rows known and 6e-7 in random ones. A cosine distance over 0.1 likewise. Below,
+ * and where norms or sums leave the range in which all that holds, the canonical kernel decides. In
+ * float64 there is room for the bound itself: under 1e-12 from t / 100 on. */
+static void trust(const vb_tiling *t, vb_finish *finish)
+{
+    const int narrow = t->value == VB_F32;
+    *finish = (vb_finish){.epilogue = VB_RAW};
+    switch (t->metric) {
+    case VB_METRIC_EUCLIDEAN:
+    case VB_METRIC_SQEUCLIDEAN:
+        finish->epilogue = t->metric == VB_METRIC_EUCLIDEAN ? VB_ROOT : VB_SQUARED;
+        finish->low = narrow ? 0.1 : 0.01;
+        break;
+    case VB_METRIC_COSINE:
+    case VB_METRIC_COSINE_SIMILARITY:
+        finish->epilogue = t->metric == VB_METRIC_COSINE ? VB_ANGULAR : VB_SIMILARITY;
+        finish->high = narrow ? 0.9 : 0.99;
+        break;
+    default:
+        finish->high = narrow ? FLT_MAX : DBL_MAX;
+    }
+}
+
+/* Whether a bfloat16 row has only elements that contract.h lets into a tile. */
+static int suits_pairs(const char *row, size_t d)
+{
+    const unsigned least = (127 - 50) << 7, most = (127 + 50) << 7;
+    int suits = 1;
+    for (size_t i = 0; i < d; i++) {
+        uint16_t half;
+        memcpy(&half, row + i * sizeof half, sizeof half);
+        half &= 0x7fff;
+        suits &= (half == 0) | ((half >= least) & (half <= most));
+    }
+    return suits;
+}
+
+/* The row's square, if the metric needs it; NaN where a tile's sums may over- or underflow, or may not be made. */
+static double square_of(const vb_tiling *t, const char *row)
+{
+    const double least = t->value == VB_F32 ? 0x1p-90 : 0x1p-480, most = t->value == VB_F32 ? 0x1p90 : 0x1p480;
+    double square = 0.0;
+
+    if (t->type == VB_BF16 && !suits_pairs(row, t->d))
+        return NAN;
+    if (t->metric == VB_METRIC_DOT)
+        return 0.0;
+    vb_kernels.pair[VB_DOT][t->type](row, row, t->d, &square);
+    if (vb_type_kind(t->type) == VB_REAL && !(square >= least && square <= most))
+        return NAN;
+    return square;
+}
+
+/* What the epilogue wants of a row: its square, or one over its length. */
+static double fact_of(const vb_tiling *t, double square)
+{
+    return t->metric == VB_METRIC_COSINE || t->metric == VB_METRIC_COSINE_SIMILARITY ? 1.0 / sqrt(square) : square;
+}
+
+/* ---- packing ----------------------------------------------------------------------- */
+
+/* Element k of columns[j] to place k * n + j, `some` columns at a time: whole pieces of lines. */
+VB_INLINE void interleave_some(size_t size, size_t some, const char *const *columns, size_t n, size_t count,
+                               char *panel)
+{
+    const char *from[8];
+    for (size_t j = 0; j < some; j++)
+        from[j] = columns[j];
+    for (size_t k = 0; k < count; k++)
+        for (size_t j = 0; j < some; j++)
+            memcpy(panel + (k * n + j) * size, from[j] + k * size, size);
+}
+
+/* Up to eight columns of elements of 4 or 8 bytes. */
+static void interleave(size_t size, size_t some, const char *const *columns, size_t n, size_t count, char *panel)
+{
+    if (some == 8 && size == 4)
+        interleave_some(4, 8, columns, n, count, panel);
+    else if (some == 8)
+        interleave_some(8, 8, columns, n, count, panel);
+    else
+        interleave_some(size, some, columns, n, count, panel);
+}
+
+/* A row as the tile's kernel takes it: itself, or a copy. */
+static const char *as_packed(const vb_tiling *t, const char *row, char *copy)
+{
+    if (t->type == VB_F16) {
+        vb_widen_to_f32(VB_F16, row, t->d, (float *)copy);
+        return copy;
+    }
+    if (t->type == VB_BF16 && t->d % 2) {
+        memset(copy + row_bytes(t) - 4, 0, 4);
+        memcpy(copy, row, t->d * sizeof(uint16_t));
+        return copy;
+    }
+    return row;
+}
+
+/* The bytes of a row as codes of a column (unsigned) or of a row (signed), and their correction:
+ *
+ *   i8   column b + 128, row a          a . b = tally - 128 sum a
+ *   u8   column b, row a - 128          a . b = tally + 128 sum b
+ *   b1   themselves */
+static unsigned column_flip(vb_type type) { return type == VB_I8 ? 128 : 0; }
+static unsigned row_flip(vb_type type) { return type == VB_U8 ? 128 : 0; }
+
+static int32_t correction_of(vb_type type, int row, const char *at, size_t d)
+{
+    int32_t sum = 0;
+    if (type == VB_I8 && row)
+        for (size_t i = 0; i < d; i++)
+            sum -= ((const signed char *)at)[i];
+    if (type == VB_U8 && !row)
+        for (size_t i = 0; i < d; i++)
+            sum += ((const unsigned char *)at)[i];
+    return 128 * sum;
+}
+
+/* Four bytes a step, the steps `stride` bytes apart; zeros past the end. */
+static void place_bytes(const char *row, size_t d, unsigned flip, char *out, size_t stride)
+{
+    const uint32_t flips = flip * 0x01010101u;
+    size_t i = 0;
+    uint32_t four;
+    for (; i + 4 <= d; i += 4, out += stride) {
+        memcpy(&four, row + i, 4);
+        four ^= flips;
+        memcpy(out, &four, 4);
+    }
+    if (i < d) {
+        unsigned char last[4] = {0};
+        for (size_t j = 0; i + j < d; j++)
+            last[j] = (unsigned char)((unsigned char)row[i + j] ^ flip);
+        memcpy(out, last, 4);
+    }
+}
+
+void vb_columns_pack(const vb_tiling *t, const vb_rows *from, size_t first, size_t end, vb_columns *c)
+{
+    const size_t n = t->columns, size = vb_type_size(t->value), bytes = t->type == VB_F64 ? 8 : 4;
+
+    c->from = *from;
+    for (size_t j = first; j < end; j++) {
+        const char *column = row_of(from, j);
+        const double square = square_of(t, column), fact = fact_of(t, square);
+        c->squares[j - first] = square;
+        if (t->tile)
+            vb_store(t->value, &fact, 1, c->facts + (j - first) * size, 0);
+        else
+            c->sums[j - first] = correction_of(t->type, 0, column, t->d);
+    }
+    if (!t->tile && !t->tally)
+        return;
+    for (size_t j = first; j < end; j += n) {
+        char *panel = c->panels + (j - first) / n * t->panel_bytes;
+        /* Past the end the last one repeats. */
+        for (size_t i = 0; i < n; i += 8) {
+            const char *columns[8];
+            const size_t some = vb_min(8, n - i);
+            for (size_t k = 0; k < some; k++) {
+                const char *column = row_of(from, vb_min(j + i + k, end - 1));
+                if (t->tally)
+                    place_bytes(column, t->d, column_flip(t->type), panel + (i + k) * 4, 4 * VB_PANEL);
+                else
+                    columns[k] = as_packed(t, column, c->copies + k * row_pitch(t));
+            }
+            if (t->tile)
+                interleave(bytes, some, columns, n, row_bytes(t) / bytes, panel + i * bytes);
+        }
+    }
+}
+
+/* Rows as the kernel reads them, which is always its own number: the last one repeats. Rows whose
+ * addresses would all fall into a few sets of L1 are copied apart. */
+void vb_group_gather(const vb_tiling *t, const vb_rows *from, size_t first, size_t end, vb_group *g)
+{
+    const size_t pitch = row_pitch(t), few_sets = 4096;
+
+    g->from = *from;
+    g->first = first;
+    g->n = vb_min(t->rows, end - first);
+    g->rows = (vb_view){row_of(from, first), from->stride, NULL};
+    for (size_t r = 0; r < g->n; r++) {
+        const char *row = row_of(from, first + r);
+        g->squares[r] = square_of(t, row);
+        if (t->tally) {
+            g->sums[r] = correction_of(t->type, 1, row, t->d);
+            place_bytes(row, t->d, row_flip(t->type), g->packed + r * 4, 4 * t->rows);
+        }
+    }
+    if (!t->tile)
+        return;
+    for (size_t r = 0; r < t->rows; r++) {
+        const double fact = r < g->n ? fact_of(t, g->squares[r]) : 0.0;
+        vb_store(t->value, &fact, 1, (char *)g->facts + r * vb_type_size(t->value), 0);
+        g->ids[r] = (int64_t)vb_min(r, g->n - 1);
+    }
+    if (t->type == VB_F16 || (t->type == VB_BF16 && t->d % 2)) {
+        for (size_t r = 0; r < g->n; r++)
+            as_packed(t, row_of(from, first + r), g->packed + r * pitch);
+        g->rows = (vb_view){g->packed, (ptrdiff_t)pitch, NULL};
+    } else if (from->stride % (ptrdiff_t)few_sets == 0 && from->stride) {
+        for (size_t r = 0; r < g->n; r++)
+            memcpy(g->packed + r * pitch, row_of(from, first + r), row_bytes(t));
+        g->rows = (vb_view){g->packed, (ptrdiff_t)pitch, NULL};
+    }
+    if (g->n < t->rows)
+        g->rows.ids = g->ids;
+}
+
+/* ---- values ------------------------------------------------------------------------ */
+
+/* Canonical values of row r of the group with columns `first` + bit, for the bits that are set. */
+static void measure(const vb_tiling *t, const vb_group *g, size_t r, const vb_columns *c, size_t first, uint64_t bits,
+                    char *line)
+{
+    const int real = vb_type_kind(t->type) == VB_REAL;
+    const char *row = row_of(&g->from, g->first + r);
+    int64_t ids[VB_MOST_COLUMNS];
+    double values[VB_MOST_COLUMNS];
+    const vb_view rows = {row_of(&c->from, first), c->from.stride, ids};
+    vb_scorer scorer;
+    size_t n = 0;
+
+    for (size_t bit = 0; bit < VB_MOST_COLUMNS; bit++)
+        if (bits >> bit & 1)
+            ids[n++] = (int64_t)bit;
+    if (real)
+        vb_widen(t->type, row, t->d, g->query);
+    vb_scorer_init(&scorer, t->metric, t->type, t->d, real ? (const void *)g->query : row);
+    vb_scorer_run(&scorer, &rows, n, values);
+    for (size_t at = 0; at < n; at++)
+        vb_store(t->value, &values[at], 1, line + (size_t)ids[at] * vb_type_size(t->value), 0);
+}
+
+static void compute_real(const vb_tiling *t, const vb_group *g, const vb_columns *c, size_t p, size_t first, size_t n,
+                         char *values, ptrdiff_t pitch)
+{
+    const size_t at = p * t->columns;
+    const uint64_t all = n < 64 ? ((uint64_t)1 << n) - 1 : UINT64_MAX;
+    uint64_t unsure[VB_MOST_ROWS], apart = 0;
+    vb_finish finish;
+
+    trust(t, &finish);
+    finish.row = g->facts;
+    finish.column = c->facts + at * vb_type_size(t->value);
+    t->tile->call.tile(&g->rows, c->panels + p * t->panel_bytes, t->d, &finish, values, pitch, unsure);
+    for (size_t j = 0; j < n; j++)
+        apart |= (uint64_t)(c->squares[at + j] != c->squares[at + j]) << j;
+    for (size_t r = 0; r < g->n; r++) {
+        const uint64_t bits = (g->squares[r] != g->squares[r] ? all : unsure[r] | apart) & all;
+        if (bits)
+            measure(t, g, r, c, first, bits, values + (ptrdiff_t)r * pitch);
+    }
+}
+
+static void compute_exact(const vb_tiling *t, const vb_group *g, const vb_columns *c, size_t p, size_t first, size_t n,
+                          char *values, ptrdiff_t pitch)
+{
+    const int distance =
+        t->metric == VB_METRIC_EUCLIDEAN || t->metric == VB_METRIC_SQEUCLIDEAN || t->metric == VB_METRIC_HAMMING;
+    const double *squares = c->squares + p * t->columns;
+    const int32_t *corrections = c->sums + p * t->columns;
+    int32_t tally[VB_MOST_ROWS * VB_PANEL];
+
+    t->tally->call.tally((const uint8_t *)c->panels + p * t->panel_bytes, steps_of(t), (const int8_t *)g->packed,
+                         tally);
+    for (size_t r = 0; r < g->n; r++) {
+        const int32_t *products = tally + r * VB_PANEL, correction = g->sums[r];
+        char *line = values + (ptrdiff_t)r * pitch;
+        double sums[VB_PANEL];
+
+        if (t->value == VB_I32) {
+            const int32_t square = (int32_t)g->squares[r];
+            int32_t whole[VB_PANEL];
+            for (size_t j = 0; j < n; j++) {
+                const uint32_t s = (uint32_t)products[j] + (uint32_t)correction + (uint32_t)corrections[j];
+                whole[j] = (int32_t)(distance ? (uint32_t)square + (uint32_t)(int32_t)squares[j] - 2 * s : s);
+            }
+            memcpy(line, whole, n * sizeof *whole);
+            continue;
+        }
+        for (size_t j = 0; j < n; j++) {
+            const uint32_t s = (uint32_t)products[j] + (uint32_t)correction + (uint32_t)corrections[j];
+            sums[j] = (double)(int32_t)s;
+            if (distance)
+                sums[j] = g->squares[r] + squares[j] - 2.0 * sums[j];
+        }
+        if (vb_kernels.score(t->metric, n, g->squares[r], squares, sums))
+            memcpy(line, sums, n * sizeof *sums);
+        else
+            measure(t, g, r, c, first, n < 64 ? ((uint64_t)1 << n) - 1 : UINT64_MAX, line);
+    }
+}
+
+void vb_tile_compute(const vb_tiling *t, const vb_group *g, const vb_columns *c, size_t p, size_t first, size_t n,
+                     char *values, ptrdiff_t pitch)
+{
+    if (t->tile)
+        compute_real(t, g, c, p, first, n, values, pitch);
+    else if (t->tally)
+        compute_exact(t, g, c, p, first, n, values, pitch);
+    else
+        for (size_t r = 0; r < g->n; r++)
+            measure(t, g, r, c, first, ((uint64_t)1 << n) - 1, values + (ptrdiff_t)r * pitch);
+}

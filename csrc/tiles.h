@@ -1,0 +1,70 @@
+/* tiles.h - a small block of a pairwise matrix: some rows with one panel of columns.
+ *
+ * Columns are packed once for many groups of rows. What is packed, and which kernel meets it, depends on
+ * the type of the rows:
+ *
+ *   float32, float64      themselves         tile    (kernels/tile.inc)
+ *   float16               as float32         tile
+ *   bfloat16              in pairs           tile
+ *   whole numbers, bits   as codes           tally   (kernels/sieve.inc), exact
+ *   very long ones        not packed         rows    (a sum might leave int32)
+ *
+ * An element depends on its two rows alone, and its bits on no tile or ISA.
+ */
+#ifndef VB_TILES_H
+#define VB_TILES_H
+
+#include "metrics.h"
+
+enum { VB_MOST_COLUMNS = 64, VB_MOST_ROWS = 16 };
+
+/* How the rows of one matrix product are going to be met. */
+typedef struct {
+    vb_metric metric;
+    vb_type type;                  /* of the rows */
+    vb_type value;                 /* of the values that a tile holds: f32, f64 or i32 */
+    size_t d, rows, columns;       /* the shape of a tile */
+    size_t panel_bytes;            /* of packed columns */
+    const vb_record *tile, *tally; /* the kernel; none: rows one by one */
+} vb_tiling;
+
+/* out: the type that results are going to have. */
+void vb_tiling_init(vb_tiling *tiling, vb_metric metric, vb_type type, size_t d, vb_type out);
+
+/* Columns, packed, and what is known of each. */
+typedef struct {
+    vb_rows from;
+    char *panels, *copies; /* copies: room for eight columns as the kernel takes them */
+    double *squares;       /* of each column: its square; NaN where it must be measured by its elements */
+    char *facts;           /* of each column, for the epilogue of a tile */
+    int32_t *sums;         /* of each column: what a tally has to be corrected by */
+} vb_columns;
+
+/* A row group: `n` rows, the kernel's number or fewer. */
+typedef struct {
+    vb_view rows;
+    size_t n;
+    vb_rows from;
+    size_t first;
+    int64_t ids[VB_MOST_ROWS];
+    char *packed; /* room for the rows as the kernel takes them */
+    double squares[VB_MOST_ROWS];
+    double facts[VB_MOST_ROWS];
+    int32_t sums[VB_MOST_ROWS];
+    double *query; /* room for d numbers */
+} vb_group;
+
+/* Divide `base` (NULL: only count) for `width` columns and a group; returns the bytes used. */
+size_t vb_tiling_lay_out(const vb_tiling *tiling, size_t width, char *base, vb_columns *columns, vb_group *group);
+
+/* Columns first to end of `from`. */
+void vb_columns_pack(const vb_tiling *tiling, const vb_rows *from, size_t first, size_t end, vb_columns *columns);
+/* Rows first to end of `from`, at most. */
+void vb_group_gather(const vb_tiling *tiling, const vb_rows *from, size_t first, size_t end, vb_group *group);
+
+/* The group's rows with panel p, whose columns are `first` to first + n of their matrix: values, `pitch` bytes from row to
+ * row; room for whole tiles. */
+void vb_tile_compute(const vb_tiling *tiling, const vb_group *group, const vb_columns *columns, size_t p, size_t first,
+                     size_t n, char *values, ptrdiff_t pitch);
+
+#endif

@@ -1,0 +1,144 @@
+"""The C core's headers, as far as `_core.pyx` uses them."""
+
+from libc.stddef cimport ptrdiff_t
+from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
+
+cdef extern from "vecblade.h":
+    ctypedef enum vb_type:
+        VB_F32, VB_F64, VB_F16, VB_BF16, VB_I8, VB_U8, VB_B1, VB_TYPES, VB_I32, VB_I64
+    ctypedef enum vb_kind:
+        VB_REAL, VB_WHOLE, VB_BITS
+    ctypedef enum vb_accumulator:
+        VB_DOT, VB_SQDIFF, VB_DOTNORM, VB_ACCUMULATORS
+    ctypedef enum vb_metric:
+        VB_METRIC_DOT, VB_METRIC_COSINE_SIMILARITY, VB_METRIC_COSINE
+        VB_METRIC_EUCLIDEAN, VB_METRIC_SQEUCLIDEAN, VB_METRIC_HAMMING, VB_METRIC_JACCARD, VB_METRICS
+    ctypedef enum vb_status:
+        VB_OK, VB_STOPPED, VB_NO_MEMORY
+    ctypedef struct vb_job:
+        pass
+    ctypedef struct vb_rows:
+        const char *base
+        ptrdiff_t stride
+        size_t count
+        vb_type type
+    ctypedef struct vb_operand:
+        char *base
+        vb_type type
+        ptrdiff_t strides[64]
+    ctypedef struct vb_where:
+        const uint8_t *mask
+        const int64_t *ids
+        size_t eligible
+    ctypedef struct vb_codes:
+        const char *panels
+        const float *center
+    ctypedef enum vb_plan:
+        VB_PLAN_ROWS, VB_PLAN_SIEVE, VB_PLAN_CODES
+    void vb_use_plans(vb_plan)
+    ctypedef struct vb_search_told:
+        vb_plan plan
+        int64_t met, sifted, rescored
+    ctypedef int (*vb_poll)(void *context, double done, double total) noexcept
+
+    const char *vb_type_name(vb_type type)
+    size_t vb_type_size(vb_type type)
+    vb_kind vb_type_kind(vb_type type) nogil
+    const char *vb_metric_name(vb_metric metric)
+    bint vb_metric_is_similarity(vb_metric metric)
+    int vb_init(const char *level)
+    const char *vb_level_name(size_t i)
+    bint vb_level_runs(size_t i)
+    const char *vb_level_active()
+    double vb_pair(vb_metric metric, vb_type type, const void *a, const void *b, size_t d) noexcept nogil
+    vb_status vb_job_run(vb_job *job, vb_poll poll, void *context) noexcept nogil
+    void vb_job_stop(vb_job *job) noexcept nogil
+    size_t vb_job_tiles(const vb_job *job)
+    double vb_job_work(const vb_job *job)
+    void vb_job_free(vb_job *job)
+    vb_job *vb_measure_new(vb_metric, size_t, int, const size_t *, const vb_operand *, const vb_operand *,
+                           const vb_operand *)
+    ctypedef enum vb_layout:
+        VB_FULL, VB_MIRRORED, VB_CONDENSED
+    vb_job *vb_pairwise_new(vb_metric, size_t, const vb_rows *, const vb_rows *, vb_layout, int, char *, ptrdiff_t,
+                            ptrdiff_t, vb_type)
+    vb_job *vb_normalize_new(size_t, const vb_rows *, char *, ptrdiff_t, vb_type)
+    vb_job *vb_convert_new(size_t, const vb_rows *, char *, ptrdiff_t, vb_type)
+    size_t vb_codes_bytes(size_t, size_t)
+    size_t vb_codes_center_bytes(size_t)
+    bint vb_codes_suit(size_t)
+    vb_job *vb_codes_new(vb_metric, size_t, const vb_rows *, size_t, char *, float *)
+    vb_job *vb_topk_new(vb_metric, size_t, const vb_rows *, const vb_rows *, const vb_codes *, const vb_where *,
+                        size_t, int, int64_t *, double *)
+    void vb_topk_finish(vb_job *) noexcept nogil
+    vb_job *vb_within_new(vb_metric, size_t, const vb_rows *, const vb_rows *, const vb_codes *, const vb_where *,
+                          double, int)
+    int64_t vb_within_offsets(vb_job *, int64_t *) noexcept nogil
+    void vb_within_emit(vb_job *, int64_t *, int64_t *, double *) noexcept nogil
+    void vb_search_tell(const vb_job *, vb_search_told *)
+
+cdef extern from "kernels/contract.h":
+    ctypedef void vb_pair_kernel(const void *, const void *, size_t, double *) noexcept nogil
+    ctypedef struct vb_view:
+        const char *base
+        ptrdiff_t stride
+        const int64_t *ids
+    ctypedef void vb_rows_kernel(const void *, const vb_view *, size_t, size_t, double *, double *) noexcept nogil
+    ctypedef struct vb_limits:
+        float limit, slope, low
+    ctypedef size_t vb_screen_kernel(const float *, const vb_view *, size_t, size_t, const vb_limits *,
+                                     uint32_t *) noexcept nogil
+    ctypedef enum vb_form:
+        VB_FORM_PAIR, VB_FORM_ROWS, VB_FORM_SCORE, VB_FORM_SCREEN, VB_FORM_TILE, VB_FORM_SIEVE, VB_FORM_TALLY
+        VB_FORM_ENCODE
+    ctypedef enum vb_epilogue:
+        VB_RAW, VB_SQUARED, VB_ROOT, VB_SIMILARITY, VB_ANGULAR
+    ctypedef struct vb_finish:
+        vb_epilogue epilogue
+        double low, high
+        const void *row
+        const void *column
+    ctypedef void vb_tile_kernel(const vb_view *, const void *, size_t, const vb_finish *, void *, ptrdiff_t,
+                                 uint64_t *) noexcept nogil
+    ctypedef struct vb_panel:
+        pass
+    size_t vb_panel_bytes(size_t d)
+    ctypedef struct vb_coded:
+        size_t count, group
+        int8_t *codes
+        int32_t *bias
+        float *a
+        float *t
+        float *k
+    ctypedef void vb_sieve_kernel(const vb_panel *, size_t, const vb_coded *, uint32_t *) noexcept nogil
+    ctypedef void vb_tally_kernel(const uint8_t *, size_t, const int8_t *, int32_t *) noexcept nogil
+    ctypedef int vb_score_kernel(vb_metric, size_t, double, const double *, double *) noexcept nogil
+    ctypedef struct vb_coding:
+        float unit, most, square, norm, loss, reach
+    ctypedef void vb_encode_kernel(const char *, const float *, size_t, float *, uint8_t *, vb_coding *) noexcept nogil
+    ctypedef union vb_call:
+        vb_pair_kernel *pair
+        vb_rows_kernel *rows
+        vb_screen_kernel *screen
+        vb_tile_kernel *tile
+        vb_sieve_kernel *sieve
+        vb_tally_kernel *tally
+        vb_score_kernel *score
+        vb_encode_kernel *encode
+    ctypedef struct vb_record:
+        const char *name
+        vb_form form
+        vb_accumulator accumulator
+        vb_type type
+        vb_call call
+        unsigned rows, columns
+        int limit
+    const char *vb_row(const vb_view *view, size_t r)
+    const vb_record *vb_registry(size_t i, const char **level, int *runs, int *active)
+
+cdef extern from "numbers.h":
+    vb_type vb_query_type(vb_type type) nogil
+    void vb_widen(vb_type type, const void *row, size_t d, double *out) nogil
+
+cdef extern from "numpy/arrayobject.h":
+    enum: NPY_HALF

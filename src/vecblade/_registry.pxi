@@ -1,0 +1,176 @@
+# The registry of kernels, and calls of single kernels: for `cpu_info` and tests. Part of _core.pyx.
+
+
+def registry():
+    """Every kernel of this build, as a list of dicts; its place in the list is its number."""
+    cdef const char *level
+    cdef int runs, active
+    cdef const vb_record *record
+    found = []
+    while (record := vb_registry(len(found), &level, &runs, &active)) is not NULL:
+        found.append({
+            "name": record.name.decode(),
+            "accumulator": ("dot", "sqdiff", "dotnorm")[record.accumulator],
+            "type": vb_type_name(record.type).decode(),
+            "form": FORMS[record.form],
+            "isa": level.decode(),
+            "runs": bool(runs),
+            "active": bool(active),
+            "shape": (record.rows, record.columns),
+            "limit": record.limit,
+        })
+    return found
+
+
+cdef const vb_record *runnable(size_t number, cnp.ndarray a, cnp.ndarray rows) except NULL:
+    """A kernel of the registry, for tests, if it takes these arguments and runs here."""
+    cdef const char *level
+    cdef int runs, active
+    cdef const vb_record *record = vb_registry(number, &level, &runs, &active)
+    if record is NULL or not runs:
+        raise ValueError(f"kernel {number} is not in the registry, or does not run here")
+    if (type_of(rows) != record.type or not contiguous(a) or a.ndim != 1
+            or type_of(a) != (vb_query_type(record.type) if record.form == VB_FORM_ROWS else record.type)):
+        raise ValueError("a kernel takes a contiguous 1-D row and rows of its own type")
+    return record
+
+
+cdef vb_view view_of(cnp.ndarray rows, size_t d, cnp.ndarray ids) except *:
+    cdef vb_rows matrix = rows_of(rows, d)
+    cdef vb_view view
+    if ids is not None and (ids.dtype != np.int64 or not contiguous(ids)
+                            or not all(0 <= i < len(rows) for i in ids)):
+        raise ValueError("a kernel takes int64 ids of the rows")
+    view.base, view.stride = matrix.base, matrix.stride
+    view.ids = NULL if ids is None else <const int64_t *>cnp.PyArray_DATA(ids)
+    return view
+
+
+def run_kernel(size_t number, cnp.ndarray a, cnp.ndarray rows, cnp.ndarray ids=None):
+    """Call a pair or rows kernel: for each row (of the ids, if any) a list of its sums."""
+    cdef const vb_record *record = runnable(number, a, rows)
+    cdef size_t d = len(a), n = len(rows) if ids is None else len(ids), i
+    cdef vb_view view = view_of(rows, d, ids)
+    cdef double *out
+    if record.form == VB_FORM_PAIR:
+        found = np.zeros((n, 3))
+        out = <double *>cnp.PyArray_DATA(found)
+        for i in range(n):
+            record.call.pair(cnp.PyArray_DATA(a), vb_row(&view, i), d, out + 3 * i)
+        return found[:, : 3 if record.accumulator == VB_DOTNORM else 1].tolist()
+    if record.form != VB_FORM_ROWS:
+        raise ValueError(f"kernel {number} gives no sums")
+    found = np.zeros((2, n))
+    out = <double *>cnp.PyArray_DATA(found)
+    record.call.rows(cnp.PyArray_DATA(a), &view, n, d, out, out + n)
+    return found[: 2 if record.accumulator == VB_DOTNORM else 1].T.tolist()
+
+
+def run_screen(size_t number, cnp.ndarray a, cnp.ndarray rows, float limit, float slope, float low):
+    """Call a screen kernel: the positions that pass."""
+    cdef const vb_record *record = runnable(number, a, rows)
+    cdef vb_view view = view_of(rows, len(a), None)
+    cdef vb_limits limits
+    cdef size_t count
+    if record.form != VB_FORM_SCREEN:
+        raise ValueError(f"kernel {number} is no screen")
+    limits.limit, limits.slope, limits.low = limit, slope, low
+    passed = np.empty(len(rows), np.uint32)
+    count = record.call.screen(<const float *>cnp.PyArray_DATA(a), &view, len(rows), len(a), &limits,
+                               <uint32_t *>cnp.PyArray_DATA(passed))
+    return passed[:count].tolist()
+
+
+cdef const vb_record *runnable_form(size_t number, vb_form form) except NULL:
+    """A kernel of the registry of this form, for tests, if it runs here."""
+    cdef const char *level
+    cdef int runs, active
+    cdef const vb_record *record = vb_registry(number, &level, &runs, &active)
+    if record is NULL or not runs or record.form != form:
+        raise ValueError(f"kernel {number} is no {FORMS[form]}, or does not run here")
+    return record
+
+
+cdef void *data_of(array, dtype, shape) except? NULL:
+    """The address of an array of exactly this type and shape."""
+    if not isinstance(array, np.ndarray) or array.dtype != dtype or array.shape != shape or not array.flags.c_contiguous:
+        raise ValueError(f"a kernel takes a contiguous array of {np.dtype(dtype)} of shape {shape}")
+    return cnp.PyArray_DATA(array)
+
+
+def run_tile(size_t number, cnp.ndarray rows, panel, str epilogue, double low, double high, row, column):
+    """
+    Call a tile kernel: its values, and for each row the columns it is not sure of, as bits.
+
+    bfloat16 rows have an even number of elements, and their panel is of shape (d / 2, columns, 2).
+    """
+    cdef const vb_record *record = runnable_form(number, VB_FORM_TILE)
+    cdef size_t d = rows.shape[1]
+    cdef vb_view view = view_of(rows, d, None)
+    cdef vb_finish finish
+    pairs = record.type == VB_BF16
+    dtype = np.float64 if record.type == VB_F64 else np.float32
+    if type_of(rows) != record.type or pairs and d % 2 or <size_t>len(rows) != record.rows:
+        raise ValueError("a tile takes as many rows as its shape says, of its type")
+    finish.epilogue = <vb_epilogue><int>EPILOGUES.index(epilogue)
+    finish.low, finish.high = low, high
+    finish.row = data_of(row, dtype, (record.rows,))
+    finish.column = data_of(column, dtype, (record.columns,))
+    values = np.empty((record.rows, record.columns), dtype)
+    unsure = np.empty(record.rows, np.uint64)
+    packed = (BFLOAT16, (d // 2, record.columns, 2)) if pairs else (dtype, (d, record.columns))
+    record.call.tile(&view, data_of(panel, packed[0], packed[1]), d, &finish, cnp.PyArray_DATA(values),
+                     cnp.PyArray_STRIDE(values, 0), <uint64_t *>cnp.PyArray_DATA(unsure))
+    return values, unsure.tolist()
+
+
+def run_sieve(size_t number, size_t d, panel, size_t group, codes, bias, a, t, k):
+    """Call a sieve kernel: for each query the rows that pass, as bits."""
+    cdef const vb_record *record = runnable_form(number, VB_FORM_SIEVE)
+    cdef vb_coded coded
+    count, steps = len(bias), (d + 3) // 4
+    if group not in ({1, record.rows} | ({4} if record.rows > 4 else set())) or count % group or d >= 1 << 15:
+        raise ValueError(f"a sieve takes whole groups of 1, 4 or {record.rows} queries")
+    coded.count, coded.group = count, group
+    coded.codes = <int8_t *>data_of(codes, np.int8, (count // group, steps, group, 4))
+    coded.bias = <int32_t *>data_of(bias, np.int32, (count,))
+    coded.a = <float *>data_of(a, np.float32, (count,))
+    coded.t = <float *>data_of(t, np.float32, (count,))
+    coded.k = <float *>data_of(k, np.float32, (count,))
+    masks = np.empty(count, np.uint32)
+    record.call.sieve(<const vb_panel *>data_of(panel, np.uint8, (vb_panel_bytes(d),)), steps, &coded,
+                      <uint32_t *>cnp.PyArray_DATA(masks))
+    return masks.tolist()
+
+
+def run_tally(size_t number, size_t d, panel, codes):
+    """Call a tally kernel: the products of a group's rows and a panel's."""
+    cdef const vb_record *record = runnable_form(number, VB_FORM_TALLY)
+    steps = (d + 3) // 4
+    out = np.empty((record.rows, 32), np.int32)
+    record.call.tally(<const uint8_t *>data_of(panel, np.uint8, (steps, 32, 4)), steps,
+                      <const int8_t *>data_of(codes, np.int8, (steps, record.rows, 4)),
+                      <int32_t *>cnp.PyArray_DATA(out))
+    return out
+
+
+def run_score(size_t number, int metric, double norm, norms, values):
+    """Call a score kernel: the values, or None if it leaves them to others."""
+    cdef const vb_record *record = runnable_form(number, VB_FORM_SCORE)
+    found = values.copy()
+    if record.call.score(<vb_metric>metric, len(found), norm, <const double *>data_of(norms, np.float64, found.shape),
+                         <double *>data_of(found, np.float64, found.shape)):
+        return found
+    return None
+
+
+def run_encode(size_t number, x, center):
+    """Call an encode kernel: the codes, and what it found out about the row."""
+    cdef const vb_record *record = runnable_form(number, VB_FORM_ENCODE)
+    cdef vb_coding found
+    d = len(x)
+    padded = (d + 31) // 32 * 32
+    work, codes = np.empty(padded, np.float32), np.empty(padded, np.uint8)
+    record.call.encode(<const char *>data_of(x, np.float32, (d,)), <const float *>data_of(center, np.float32, (padded,)),
+                       d, <float *>cnp.PyArray_DATA(work), <uint8_t *>cnp.PyArray_DATA(codes), &found)
+    return codes, found
