@@ -203,7 +203,7 @@ static void encode_row(const vb_encoding *e, const char *row, void *scratch, uin
         break;
     case VB_F16:
     case VB_BF16:
-        vb_widen_to_f32(e->type, row, e->d, narrow);
+        vb_kernels.widen[e->type](row, e->d, narrow);
         vb_kernels.encode->call.encode((const char *)narrow, e->center, e->d, work, codes, found);
         break;
     case VB_B1:

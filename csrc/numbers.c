@@ -128,32 +128,6 @@ void vb_widen(vb_type type, const void *row, size_t d, double *out)
     }
 }
 
-VB_INLINE void narrow_some(vb_type type, const char *row, size_t d, float *out)
-{
-    for (size_t i = 0; i < d; i++)
-        out[i] = (float)read_one(type, row + i * sizes[type]);
-}
-
-void vb_widen_to_f32(vb_type type, const void *row, size_t d, float *out)
-{
-    switch (type) {
-    case VB_F16:
-        narrow_some(VB_F16, row, d, out);
-        break;
-    case VB_BF16:
-        narrow_some(VB_BF16, row, d, out);
-        break;
-    case VB_I8:
-        narrow_some(VB_I8, row, d, out);
-        break;
-    case VB_U8:
-        narrow_some(VB_U8, row, d, out);
-        break;
-    default:
-        memcpy(out, row, d * sizeof *out);
-    }
-}
-
 VB_INLINE void store_some(vb_type type, const double *values, size_t n, char *out, ptrdiff_t stride)
 {
     for (size_t i = 0; i < n; i++, out += stride) {

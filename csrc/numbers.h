@@ -12,9 +12,6 @@ double vb_element(vb_type type, const char *row, size_t i);
 
 /* d elements, exactly; of bits d bytes, so 8 d numbers, the highest bit of a byte first. Not of int64. */
 void vb_widen(vb_type type, const void *row, size_t d, double *out);
-/* The same to float32: of any type but float64. */
-void vb_widen_to_f32(vb_type type, const void *row, size_t d, float *out);
-
 /* n values to elements of `type`, `stride` bytes apart: to a real type rounded once, to nearest even; to an
  * integer the values must be integers in its range. Not to bits. */
 void vb_store(vb_type type, const double *values, size_t n, char *out, ptrdiff_t stride);

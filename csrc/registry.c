@@ -73,6 +73,7 @@ static void fill_table(void)
         vb_kernels.tile[t] = in_use[VB_FORM_TILE][VB_DOT][t];
         vb_kernels.sieve[t] = in_use[VB_FORM_SIEVE][VB_DOT][t];
         vb_kernels.tally[t] = in_use[VB_FORM_TALLY][VB_DOT][t];
+        vb_kernels.widen[t] = in_use[VB_FORM_WIDEN][VB_DOT][t] ? in_use[VB_FORM_WIDEN][VB_DOT][t]->call.widen : NULL;
     }
     vb_kernels.score = in_use[VB_FORM_SCORE][VB_DOT][VB_F64]->call.score;
     vb_kernels.encode = in_use[VB_FORM_ENCODE][VB_DOT][VB_F32];

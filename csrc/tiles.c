@@ -160,7 +160,7 @@ static void interleave(size_t size, size_t some, const char *const *columns, siz
 static const char *as_packed(const vb_tiling *t, const char *row, char *copy)
 {
     if (t->type == VB_F16) {
-        vb_widen_to_f32(VB_F16, row, t->d, (float *)copy);
+        vb_kernels.widen[VB_F16](row, t->d, (float *)copy);
         return copy;
     }
     if (t->type == VB_BF16 && t->d % 2) {

@@ -20,6 +20,7 @@ real_kernel = kernels_of("pair", "rows", types=[t.name for t in TYPES.values() i
 whole_kernel = kernels_of("pair", "rows", types=[t.name for t in TYPES.values() if t.whole])
 screen = kernels_of("screen")
 score = kernels_of("score")
+widen = kernels_of("widen")
 
 
 def expected(record, a, x):
@@ -231,6 +232,34 @@ def test_scores_are_left_to_others_where_squares_are_extreme(score):
                 assert _core.run_score(score[0], _core.METRICS["euclidean"], 1.0, norms, odd) is None
     nothing = np.zeros(3)
     assert _core.run_score(score[0], _core.METRICS["jaccard"], 0.0, nothing, nothing).tolist() == [0.0] * 3
+
+
+# ---- two-byte floats as float32 --------------------------------------------------------------
+
+
+def as_float32(kind, row):
+    with np.errstate(all="ignore"):  # NaN that signal
+        return kind.numbers(row).astype(np.float32)
+
+
+def test_widening(widen):
+    """Every pattern, in every place; NaN stays NaN."""
+    kind = TYPES[widen[1]["type"]]
+    every = np.arange(65536, dtype=np.uint16).view(kind.dtype)
+    assert same_bits(_core.run_widen(widen[0], every), as_float32(kind, every))
+    for d in range(70):
+        row = kind.patterns(d, d)
+        assert same_bits(_core.run_widen(widen[0], row), as_float32(kind, row))
+
+
+@needs_guard_pages
+@pytest.mark.parametrize("at_end", [True, False], ids=["end", "start"])
+def test_widening_reads_nothing_beyond_a_row(widen, at_end):
+    kind = TYPES[widen[1]["type"]]
+    for d in range(70):
+        row = kind.some(d, d)
+        found = _core.run_widen(widen[0], GuardedRow(row, at_end).row)
+        assert same_bits(found, as_float32(kind, row))
 
 
 # ---- screens: float32, not canonical, so held to their bound ------------------------------

@@ -10,6 +10,7 @@
 #include "score.h"
 #include "screen.h"
 #include "sieve.h"
+#include "widen.h"
 
 #define VB_ISA avx2
 #define VB_T f32
@@ -76,6 +77,9 @@ static void vb_dot_encode_f32_avx2(const char *x, const float *center, size_t d,
     vb_encode(x, center, d, work, codes, found);
 }
 
+static void vb_dot_widen_f16_avx2(const char *x, size_t d, float *out) { vb_widen_row(VB_F16, x, d, out); }
+static void vb_dot_widen_bf16_avx2(const char *x, size_t d, float *out) { vb_widen_row(VB_BF16, x, d, out); }
+
 const vb_record vb_records_avx2[] = {
     VB_EACH_SUM(f32, VB_F32, avx2),
     VB_EACH_SUM(f64, VB_F64, avx2),
@@ -92,6 +96,8 @@ const vb_record vb_records_avx2[] = {
     VB_TALLY(vb_dot_tally_i8_avx2, VB_I8, VI_GROUP),
     VB_TALLY(vb_dot_tally_b1_avx2, VB_B1, VI_GROUP),
     VB_SCORE(vb_dot_score_f64_avx2),
+    VB_WIDEN(vb_dot_widen_f16_avx2, VB_F16),
+    VB_WIDEN(vb_dot_widen_bf16_avx2, VB_BF16),
     VB_ENCODE(vb_dot_encode_f32_avx2),
     VB_TILE(vb_dot_tile_f32_avx2, VB_F32, 6, 2 * VF_LANES),
     VB_TILE(vb_dot_tile_f64_avx2, VB_F64, 6, 2 * VD_LANES),

@@ -7,6 +7,7 @@
 #include "canonical.h"
 #include "encode.h"
 #include "score.h"
+#include "widen.h"
 
 #define VB_ISA avx512
 #define VB_T f32
@@ -37,12 +38,17 @@ static void vb_dot_encode_f32_avx512(const char *x, const float *center, size_t 
     vb_encode(x, center, d, work, codes, found);
 }
 
+static void vb_dot_widen_f16_avx512(const char *x, size_t d, float *out) { vb_widen_row(VB_F16, x, d, out); }
+static void vb_dot_widen_bf16_avx512(const char *x, size_t d, float *out) { vb_widen_row(VB_BF16, x, d, out); }
+
 const vb_record vb_records_avx512[] = {
     VB_EACH_SUM(f32, VB_F32, avx512),
     VB_EACH_SUM(f64, VB_F64, avx512),
     VB_EACH_SUM(f16, VB_F16, avx512),
     VB_EACH_SUM(bf16, VB_BF16, avx512),
     VB_SCORE(vb_dot_score_f64_avx512),
+    VB_WIDEN(vb_dot_widen_f16_avx512, VB_F16),
+    VB_WIDEN(vb_dot_widen_bf16_avx512, VB_BF16),
     VB_ENCODE(vb_dot_encode_f32_avx512),
     VB_TILE(vb_dot_tile_f32_avx512, VB_F32, 12, 2 * VF_LANES),
     VB_TILE(vb_dot_tile_f64_avx512, VB_F64, 8, 3 * VD_LANES),

@@ -9,7 +9,6 @@
  *   vd_fma(a, b, c)         a * b + c, rounded once
  *   vd_load_<type>(p)       VD_LANES elements at p, any alignment, widened
  *   vd_part_<type>(p, n)    the first n of them (0 < n < VD_LANES; reads no more), then zeros
- *   vd_pace()               nothing, or what keeps a loop over memory from running too far ahead
  *   vd_fold(v)              lanes l + (l + VD_LANES / 2), and so on down to one number
  */
 #ifndef VB_KERNELS_CANONICAL_H

@@ -21,6 +21,18 @@
 #define VB_FETCH_OUT(p) (void)(p)
 #endif
 
+/* Ask for the lines that a loop over rows is going to read some rows from now. They need not be there: a
+ * request for an address that is not mapped is dropped. The loops have so few instructions a line that loads
+ * far ahead fill the miss buffers, and the hardware's prefetcher falls behind: 100,000 x 768 from memory took 8.7
+ * ms in float32, 4.8 in float16 and 2.1 in int8 without, 7.5, 3.8 and 1.6 with it (Zen 5; a plain read takes 9.0, 4.2
+ * and 2.0). 4 KiB ahead are fewer than it takes, 16 no better. */
+VB_INLINE void vb_fetch_ahead(const char *at, size_t bytes)
+{
+    const size_t ahead = 8192;
+    for (size_t i = 0; i < bytes; i += 64)
+        VB_FETCH(at + ahead + i);
+}
+
 /* The most sums that one accumulator keeps. */
 #define VB_MAX_SUMS 3
 

@@ -164,6 +164,11 @@ typedef struct {
 typedef void vb_encode_kernel(const char *x, const float *center, size_t d, float *work, uint8_t *codes,
                               vb_coding *found);
 
+/* ---- two-byte floats as float32 ------------------------------------------------------ */
+
+/* d elements of the kernel's type, exactly; NaN may become quiet. */
+typedef void vb_widen_kernel(const char *x, size_t d, float *out);
+
 /* ---- records ------------------------------------------------------------------------ */
 
 /* One row per form: enumerator, name. */
@@ -175,7 +180,8 @@ typedef void vb_encode_kernel(const char *x, const float *center, size_t d, floa
     X(VB_FORM_TILE, tile) \
     X(VB_FORM_SIEVE, sieve) \
     X(VB_FORM_TALLY, tally) \
-    X(VB_FORM_ENCODE, encode)
+    X(VB_FORM_ENCODE, encode) \
+    X(VB_FORM_WIDEN, widen)
 #define VB_ENUMERATOR(id, ...) id,
 typedef enum { VB_EACH_FORM(VB_ENUMERATOR) VB_FORMS } vb_form;
 #undef VB_ENUMERATOR
@@ -195,6 +201,7 @@ typedef struct {
         vb_sieve_kernel *sieve;
         vb_tally_kernel *tally;
         vb_encode_kernel *encode;
+        vb_widen_kernel *widen;
     } call;
     unsigned rows,
         columns; /* the shape of a tile; of a sieve or tally, how many queries it takes at once, and VB_PANEL */
@@ -214,6 +221,7 @@ typedef struct {
 #define VB_TILE(name, type, rows, columns) {#name, VB_FORM_TILE, VB_DOT, type, {.tile = name}, rows, columns, 0}
 #define VB_SIEVE(name, type, rows, limit) {#name, VB_FORM_SIEVE, VB_DOT, type, {.sieve = name}, rows, VB_PANEL, limit}
 #define VB_TALLY(name, type, rows) {#name, VB_FORM_TALLY, VB_DOT, type, {.tally = name}, rows, VB_PANEL, 0}
+#define VB_WIDEN(name, type) {#name, VB_FORM_WIDEN, VB_DOT, type, {.widen = name}, 0, 0, 0}
 #define VB_ENCODE(name) {#name, VB_FORM_ENCODE, VB_DOT, VB_F32, {.encode = name}, 0, 0, 0}
 
 /* Each ISA unit ends in its list, closed by a record without a name. A level may implement
@@ -228,6 +236,7 @@ typedef struct {
     vb_screen_kernel *screen[VB_ACCUMULATORS][VB_TYPES];                 /* NULL where there is none */
     const vb_record *tile[VB_TYPES], *sieve[VB_TYPES], *tally[VB_TYPES]; /* NULL where there is none */
     const vb_record *encode;
+    vb_widen_kernel *widen[VB_TYPES]; /* of f16 and bf16 */
     vb_score_kernel *score;
 } vb_table;
 extern vb_table vb_kernels;

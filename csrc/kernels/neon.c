@@ -9,6 +9,7 @@
 #include "score.h"
 #include "screen.h"
 #include "sieve.h"
+#include "widen.h"
 
 #define VB_ISA neon
 #define VB_T f32
@@ -75,6 +76,9 @@ static void vb_dot_encode_f32_neon(const char *x, const float *center, size_t d,
     vb_encode(x, center, d, work, codes, found);
 }
 
+static void vb_dot_widen_f16_neon(const char *x, size_t d, float *out) { vb_widen_row(VB_F16, x, d, out); }
+static void vb_dot_widen_bf16_neon(const char *x, size_t d, float *out) { vb_widen_row(VB_BF16, x, d, out); }
+
 const vb_record vb_records_neon[] = {
     VB_EACH_SUM(f32, VB_F32, neon),
     VB_EACH_SUM(f64, VB_F64, neon),
@@ -91,6 +95,8 @@ const vb_record vb_records_neon[] = {
     VB_TALLY(vb_dot_tally_i8_neon, VB_I8, VI_GROUP),
     VB_TALLY(vb_dot_tally_b1_neon, VB_B1, VI_GROUP),
     VB_SCORE(vb_dot_score_f64_neon),
+    VB_WIDEN(vb_dot_widen_f16_neon, VB_F16),
+    VB_WIDEN(vb_dot_widen_bf16_neon, VB_BF16),
     VB_ENCODE(vb_dot_encode_f32_neon),
     VB_TILE(vb_dot_tile_f32_neon, VB_F32, 6, 4 * VF_LANES),
     VB_TILE(vb_dot_tile_f64_neon, VB_F64, 6, 4 * VD_LANES),

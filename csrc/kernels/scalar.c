@@ -8,6 +8,7 @@
 #include "score.h"
 #include "screen.h"
 #include "sieve.h"
+#include "widen.h"
 
 #define VB_ISA scalar
 #define VB_T f32
@@ -74,6 +75,9 @@ static void vb_dot_encode_f32_scalar(const char *x, const float *center, size_t 
     vb_encode(x, center, d, work, codes, found);
 }
 
+static void vb_dot_widen_f16_scalar(const char *x, size_t d, float *out) { vb_widen_row(VB_F16, x, d, out); }
+static void vb_dot_widen_bf16_scalar(const char *x, size_t d, float *out) { vb_widen_row(VB_BF16, x, d, out); }
+
 const vb_record vb_records_scalar[] = {
     VB_EACH_SUM(f32, VB_F32, scalar),
     VB_EACH_SUM(f64, VB_F64, scalar),
@@ -90,6 +94,8 @@ const vb_record vb_records_scalar[] = {
     VB_TALLY(vb_dot_tally_i8_scalar, VB_I8, VI_GROUP),
     VB_TALLY(vb_dot_tally_b1_scalar, VB_B1, VI_GROUP),
     VB_SCORE(vb_dot_score_f64_scalar),
+    VB_WIDEN(vb_dot_widen_f16_scalar, VB_F16),
+    VB_WIDEN(vb_dot_widen_bf16_scalar, VB_BF16),
     VB_ENCODE(vb_dot_encode_f32_scalar),
     VB_TILE(vb_dot_tile_f32_scalar, VB_F32, 4, 4 * VF_LANES),
     VB_TILE(vb_dot_tile_f64_scalar, VB_F64, 4, 4 * VD_LANES),

@@ -9,8 +9,8 @@
  *   vf_fma(a, b, c)   a * b + c, rounded once or twice
  *   vf_load(p) vf_part(p, n)
  *
- * Registers of 256 bits, not 512, for the same reason as vd_pace() in simd_avx512.h: 1,000,000
- * rows of 128 from memory took 21.6 ms with these and 23.9 with twice as wide ones (Zen 4).
+ * Registers of 256 bits, not 512: 1,000,000 rows of 128 from memory took 21.6 ms with these and 23.9 with twice
+ * as wide ones (Zen 4).
  * The test is made row by row, not in a pass over all sums, during which the memory would be idle.
  */
 #ifndef VB_KERNELS_SCREEN_H
@@ -66,6 +66,7 @@ VB_INLINE void vb_screen_sums(vb_accumulator accumulator, const char *query, con
             lanes[s][j] = vf_zero();
     }
     for (; i + VB_LANES <= d; i += VB_LANES) {
+        vb_fetch_ahead(x + i * sizeof(float), VB_LANES * sizeof(float));
         VB_UNROLL
         for (int j = 0; j < VF_COUNT; j++) {
             const size_t at = (i + (size_t)j * VF_LANES) * sizeof(float);

@@ -23,7 +23,6 @@ VB_INLINE vd vd_add(vd a, vd b) { return _mm256_add_pd(a, b); }
 VB_INLINE vd vd_sub(vd a, vd b) { return _mm256_sub_pd(a, b); }
 VB_INLINE vd vd_fma(vd a, vd b, vd c) { return _mm256_fmadd_pd(a, b, c); }
 
-VB_INLINE void vd_pace(void) {}
 VB_INLINE double vd_fold(vd v)
 {
     __m128d half = _mm_add_pd(_mm256_castpd256_pd128(v), _mm256_extractf128_pd(v, 1));
@@ -93,7 +92,25 @@ VB_INLINE vf vf_part(const char *p, size_t n)
     return _mm256_maskload_ps((const float *)p, first);
 }
 
-/* ---- float32 (encode.h) ---- */
+/* ---- float32 (encode.h, widen.h) ---- */
+
+VB_INLINE vf vf_widen_bf16(__m128i halves)
+{
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(halves), 16));
+}
+
+/* The first n of eight two-byte elements. */
+VB_INLINE __m128i vf_halves(const char *p, size_t n)
+{
+    uint64_t words[2];
+    vb_few_bytes(p, 2 * n, words);
+    return _mm_set_epi64x((long long)words[1], (long long)words[0]);
+}
+
+VB_INLINE vf vf_load_f16(const char *p) { return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p)); }
+VB_INLINE vf vf_load_bf16(const char *p) { return vf_widen_bf16(_mm_loadu_si128((const __m128i *)p)); }
+VB_INLINE vf vf_part_f16(const char *p, size_t n) { return _mm256_cvtph_ps(vf_halves(p, n)); }
+VB_INLINE vf vf_part_bf16(const char *p, size_t n) { return vf_widen_bf16(vf_halves(p, n)); }
 
 VB_INLINE vf vf_set1(float x) { return _mm256_set1_ps(x); }
 VB_INLINE vf vf_mul(vf a, vf b) { return _mm256_mul_ps(a, b); }

@@ -22,7 +22,6 @@ VB_INLINE vd vd_zero(void) { return vdupq_n_f64(0.0); }
 VB_INLINE vd vd_add(vd a, vd b) { return vaddq_f64(a, b); }
 VB_INLINE vd vd_sub(vd a, vd b) { return vsubq_f64(a, b); }
 VB_INLINE vd vd_fma(vd a, vd b, vd c) { return vfmaq_f64(c, a, b); }
-VB_INLINE void vd_pace(void) {}
 VB_INLINE double vd_fold(vd v) { return vgetq_lane_f64(v, 0) + vgetq_lane_f64(v, 1); }
 
 /* Byte loads, then a change of name: the address may have any alignment. */
@@ -165,7 +164,22 @@ VB_INLINE vf vf_part(const char *p, size_t n)
     return vld1q_f32(x);
 }
 
-/* ---- float32 (encode.h) ---- */
+/* ---- float32 (encode.h, widen.h) ---- */
+
+VB_INLINE vf vf_widen_f16(uint16x4_t halves) { return vcvt_f32_f16(vreinterpret_f16_u16(halves)); }
+VB_INLINE vf vf_widen_bf16(uint16x4_t halves) { return vreinterpretq_f32_u32(vshll_n_u16(halves, 16)); }
+
+VB_INLINE uint16x4_t vf_halves(const char *p, size_t n)
+{
+    uint16_t x[VF_LANES] = {0};
+    memcpy(x, p, n * sizeof *x);
+    return vld1_u16(x);
+}
+
+VB_INLINE vf vf_load_f16(const char *p) { return vf_widen_f16(vreinterpret_u16_u8(vld1_u8((const uint8_t *)p))); }
+VB_INLINE vf vf_load_bf16(const char *p) { return vf_widen_bf16(vreinterpret_u16_u8(vld1_u8((const uint8_t *)p))); }
+VB_INLINE vf vf_part_f16(const char *p, size_t n) { return vf_widen_f16(vf_halves(p, n)); }
+VB_INLINE vf vf_part_bf16(const char *p, size_t n) { return vf_widen_bf16(vf_halves(p, n)); }
 
 VB_INLINE vf vf_set1(float x) { return vdupq_n_f32(x); }
 VB_INLINE vf vf_mul(vf a, vf b) { return vmulq_f32(a, b); }

@@ -18,7 +18,6 @@ VB_INLINE vd vd_zero(void) { return 0.0; }
 VB_INLINE vd vd_add(vd a, vd b) { return a + b; }
 VB_INLINE vd vd_sub(vd a, vd b) { return a - b; }
 VB_INLINE vd vd_fma(vd a, vd b, vd c) { return fma(a, b, c); }
-VB_INLINE void vd_pace(void) {}
 VB_INLINE double vd_fold(vd v) { return v; }
 
 VB_INLINE vd vd_load_f32(const char *p)
@@ -115,7 +114,12 @@ VB_INLINE vf vf_load(const char *p)
 
 VB_INLINE vf vf_part(const char *p, size_t n) { return n ? vf_load(p) : 0.0f; }
 
-/* ---- float32 (encode.h) ---- */
+/* ---- float32 (encode.h, widen.h) ---- */
+
+VB_INLINE vf vf_load_f16(const char *p) { return (float)vb_element(VB_F16, p, 0); }
+VB_INLINE vf vf_load_bf16(const char *p) { return (float)vb_element(VB_BF16, p, 0); }
+VB_INLINE vf vf_part_f16(const char *p, size_t n) { return n ? vf_load_f16(p) : 0.0f; }
+VB_INLINE vf vf_part_bf16(const char *p, size_t n) { return n ? vf_load_bf16(p) : 0.0f; }
 
 VB_INLINE vf vf_set1(float x) { return x; }
 VB_INLINE vf vf_mul(vf a, vf b) { return a * b; }

@@ -90,7 +90,7 @@ cdef extern from "kernels/contract.h":
                                      uint32_t *) noexcept nogil
     ctypedef enum vb_form:
         VB_FORM_PAIR, VB_FORM_ROWS, VB_FORM_SCORE, VB_FORM_SCREEN, VB_FORM_TILE, VB_FORM_SIEVE, VB_FORM_TALLY
-        VB_FORM_ENCODE
+        VB_FORM_ENCODE, VB_FORM_WIDEN
     ctypedef enum vb_epilogue:
         VB_RAW, VB_SQUARED, VB_ROOT, VB_SIMILARITY, VB_ANGULAR
     ctypedef struct vb_finish:
@@ -112,6 +112,7 @@ cdef extern from "kernels/contract.h":
         float *k
     ctypedef void vb_sieve_kernel(const vb_panel *, size_t, const vb_coded *, uint32_t *) noexcept nogil
     ctypedef void vb_tally_kernel(const uint8_t *, size_t, const int8_t *, int32_t *) noexcept nogil
+    ctypedef void vb_widen_kernel(const char *, size_t, float *) noexcept nogil
     ctypedef int vb_score_kernel(vb_metric, size_t, double, const double *, double *) noexcept nogil
     ctypedef struct vb_coding:
         float unit, most, square, norm, loss, reach
@@ -123,6 +124,7 @@ cdef extern from "kernels/contract.h":
         vb_tile_kernel *tile
         vb_sieve_kernel *sieve
         vb_tally_kernel *tally
+        vb_widen_kernel *widen
         vb_score_kernel *score
         vb_encode_kernel *encode
     ctypedef struct vb_record:

@@ -22,7 +22,7 @@ BIT_METRICS = frozenset({"hamming", "jaccard"})
 SIMILARITIES = frozenset(name for name, m in METRICS.items() if vb_metric_is_similarity(<vb_metric>m))
 
 PLANS = ("rows", "sieve", "codes")
-FORMS = ("pair", "rows", "score", "screen", "tile", "sieve", "tally", "encode")
+FORMS = ("pair", "rows", "score", "screen", "tile", "sieve", "tally", "encode", "widen")
 EPILOGUES = ("raw", "squared", "root", "similarity", "angular")
 
 # NumPy has no bfloat16 and no bits. Inside the package arrays of these types say that unsigned integers are such.

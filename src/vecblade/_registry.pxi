@@ -164,6 +164,16 @@ def run_score(size_t number, int metric, double norm, norms, values):
     return None
 
 
+def run_widen(size_t number, cnp.ndarray row):
+    """Call a widen kernel: the row as float32."""
+    cdef const vb_record *record = runnable_form(number, VB_FORM_WIDEN)
+    if type_of(row) != record.type or row.ndim != 1 or not contiguous(row):
+        raise ValueError("a kernel takes a contiguous 1-D row of its own type")
+    out = np.empty(len(row), np.float32)
+    record.call.widen(<const char *>cnp.PyArray_DATA(row), len(row), <float *>cnp.PyArray_DATA(out))
+    return out
+
+
 def run_encode(size_t number, x, center):
     """Call an encode kernel: the codes, and what it found out about the row."""
     cdef const vb_record *record = runnable_form(number, VB_FORM_ENCODE)

@@ -250,6 +250,24 @@ static int check_encode(const vb_record *record, size_t d)
     return wrong;
 }
 
+static int check_widen(const vb_record *record, size_t d)
+{
+    static char row[2 * MOST];
+    static float out[MOST];
+    int wrong = 0;
+
+    for (size_t i = 0; i < d; i++) {
+        const uint16_t pattern = (uint16_t)(i * 40503u + d * 977u);
+        memcpy(row + 2 * i, &pattern, sizeof pattern);
+    }
+    record->call.widen(row, d, out);
+    for (size_t i = 0; i < d; i++)
+        wrong |= differ(out[i], vb_element(record->type, row, i));
+    if (wrong)
+        printf("%s differs at d = %zu\n", record->name, d);
+    return wrong;
+}
+
 static int check_sums(const vb_record *record, size_t d, uint32_t seed)
 {
     static char raw_a[MOST * 8 + 8], raw_rows[ROWS * MOST * 8 + 8];
@@ -296,6 +314,8 @@ static int check(const vb_record *record, size_t d)
     case VB_FORM_SIEVE:
     case VB_FORM_TALLY:
         return check_codes(record, d);
+    case VB_FORM_WIDEN:
+        return check_widen(record, d);
     case VB_FORM_SCORE:
         return check_score(record, d);
     case VB_FORM_ENCODE:
