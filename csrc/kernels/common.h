@@ -21,16 +21,25 @@
 #define VB_FETCH_OUT(p) (void)(p)
 #endif
 
-/* Ask for the lines that a loop over rows is going to read some rows from now. They need not be there: a
- * request for an address that is not mapped is dropped. The loops have so few instructions a line that loads
- * far ahead fill the miss buffers, and the hardware's prefetcher falls behind: 100,000 x 768 from memory took 8.7
- * ms in float32, 4.8 in float16 and 2.1 in int8 without, 7.5, 3.8 and 1.6 with it (Zen 5; a plain read takes 9.0, 4.2
- * and 2.0). 4 KiB ahead are fewer than it takes, 16 no better. */
-VB_INLINE void vb_fetch_ahead(const char *at, size_t bytes)
+/* Loops over rows ask for the lines that they are going to read some rows from now. They have so few instructions a
+ * line that loads far ahead fill the miss buffers, and the hardware's prefetcher falls behind: 100,000 x 768 from
+ * memory took 8.7 ms in float32, 4.8 in float16 and 2.1 in int8 without, 7.5, 3.8 and 1.6 with it (Zen 5; a plain
+ * read takes 9.0, 4.2 and 2.0). 4 KiB ahead is too near, 16 is no better. */
+VB_INLINE size_t vb_rows_ahead(size_t row_bytes) { return 8192 / (row_bytes + 1) + 1; }
+
+/* The row to ask for while row r of n is read. It need not be there: a request for an address that is not
+ * mapped is dropped. */
+VB_INLINE const char *vb_later_row(const vb_view *rows, size_t r, size_t n, size_t ahead)
 {
-    const size_t ahead = 8192;
+    const size_t later = r + ahead;
+    const ptrdiff_t row = !rows->ids ? (ptrdiff_t)later : (ptrdiff_t)rows->ids[later < n ? later : n - 1];
+    return (const char *)((uintptr_t)rows->base + (uintptr_t)row * (uintptr_t)rows->stride);
+}
+
+VB_INLINE void vb_fetch_lines(const char *at, size_t bytes)
+{
     for (size_t i = 0; i < bytes; i += 64)
-        VB_FETCH(at + ahead + i);
+        VB_FETCH((const char *)((uintptr_t)at + i));
 }
 
 /* The most sums that one accumulator keeps. */

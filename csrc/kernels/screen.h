@@ -52,8 +52,9 @@ VB_INLINE float vb_screen_fold(vf lanes[VF_COUNT])
     return vf_fold(vf_add(vf_add(lanes[0], lanes[2]), vf_add(lanes[1], lanes[3])));
 }
 
-/* s and n (contract.h) of one row. */
-VB_INLINE void vb_screen_sums(vb_accumulator accumulator, const char *query, const char *x, size_t d, float sums[2])
+/* s and n (contract.h) of one row. later: a row to ask for meanwhile. */
+VB_INLINE void vb_screen_sums(vb_accumulator accumulator, const char *query, const char *x, size_t d, const char *later,
+                              float sums[2])
 {
     const int count = accumulator == VB_SQDIFF ? 1 : 2;
     vf lanes[2][VF_COUNT];
@@ -66,7 +67,7 @@ VB_INLINE void vb_screen_sums(vb_accumulator accumulator, const char *query, con
             lanes[s][j] = vf_zero();
     }
     for (; i + VB_LANES <= d; i += VB_LANES) {
-        vb_fetch_ahead(x + i * sizeof(float), VB_LANES * sizeof(float));
+        vb_fetch_lines((const char *)((uintptr_t)later + i * sizeof(float)), VB_LANES * sizeof(float));
         VB_UNROLL
         for (int j = 0; j < VF_COUNT; j++) {
             const size_t at = (i + (size_t)j * VF_LANES) * sizeof(float);
@@ -102,10 +103,11 @@ VB_INLINE size_t vb_screen_rows(vb_accumulator accumulator, const float *query, 
                                 const vb_limits *limits, uint32_t *passed)
 {
     const vb_limits held = *limits;
+    const size_t ahead = vb_rows_ahead(d * sizeof(float));
     size_t count = 0;
     for (size_t r = 0; r < n; r++) {
         float sums[2] = {0.0f, 0.0f};
-        vb_screen_sums(accumulator, (const char *)query, vb_row(rows, r), d, sums);
+        vb_screen_sums(accumulator, (const char *)query, vb_row(rows, r), d, vb_later_row(rows, r, n, ahead), sums);
         if (!vb_ruled_out(accumulator, sums[0], sums[1], &held))
             passed[count++] = (uint32_t)r;
     }
