@@ -21,6 +21,9 @@ MUTATIONS = (
     ("csrc/scan.c", "w->lost[q] * reach", "w->lost[q] * reach * 0.97f", "queries lose 3% less than they do"),
     ("csrc/codes.c", "return coding->square / 2.0;", "return coding->square / 1.98;", "rows are 1% longer"),
     ("csrc/codes.c", "return INFINITY;", "return 0.0;", "rows without a cosine are ruled in"),
+    ("csrc/codes.c", "square += y * y;", "square += y * y + 1;", "rows of whole numbers are longer"),
+    ("csrc/codes.c", "slope = 2.0 * share;", "slope = 2.01 * share;", "Jaccard distances are 1% larger"),
+    ("csrc/codes.c", "most <= limit &&", "most <= limit + 1 &&", "a query's 128 is a code"),
     ("csrc/codes.c", "panel->unit[r] = NAN;", "panel->unit[r] = 1.0f;", "rows without codes have some"),
 )
 # A change that may only cost time: it shows that the check can tell.

@@ -7,7 +7,7 @@ row functions on the same numbers in float64, whose values are the canonical one
 
 import numpy as np
 import pytest
-from conftest import DTYPES, METRICS, same_bits
+from conftest import DTYPES, METRICS, TYPES, same_bits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,22 +17,36 @@ M = 1100  # rows: past the least number that has codes, and no multiple of a pan
 N = 9  # queries: past the fewest for which codes are made
 
 
+REALS = [kind for kind in TYPES.values() if not kind.whole]
+WHOLE = [kind for kind in TYPES.values() if kind.whole]
+
+
+def kind_of(X):
+    return next(kind for kind in TYPES.values() if kind.dtype == X.dtype)
+
+
 def oracle(metric, queries, X):
     """float64 scores for which smaller is closer, of every pair."""
-    values = getattr(vb, metric)(queries.astype(np.float64)[:, None], X.astype(np.float64))
+    q, x = (kind_of(rows).numbers(rows) for rows in (queries, X))
+    if metric == "jaccard":
+        both, either = q @ x.T, q.sum(axis=1)[:, None] + x.sum(axis=1) - q @ x.T
+        return np.where(either > 0, (either - both) / np.maximum(either, 1), 0.0)
+    values = getattr(vb, {"hamming": "sqeuclidean"}.get(metric, metric))(q[:, None], x)
     return -values if metric in vb._core.SIMILARITIES else values
 
 
 def check(metric, queries, X, ks=(1, 10), thresholds=True, where=None):
-    """Bare and prepared, `topk` and `within` give what brute force gives."""
+    """Bare and prepared, `topk` and `within` give what brute force gives. Rows as the package has them inside."""
     scores = oracle(metric, queries, X)
+    options = {"metric": metric, **kind_of(X).options}
+    queries, X = (rows.view(kind_of(rows).given) for rows in (queries, X))
     sign = -1.0 if metric in vb._core.SIMILARITIES else 1.0
     eligible = np.arange(len(X)) if where is None else np.flatnonzero(where)
-    index = vb.FlatIndex(X, metric)
+    index = vb.FlatIndex(X, **options)
     for k in ks:
         k = min(k, len(eligible))
         order = [eligible[np.argsort(row[eligible], kind="stable")[:k]] for row in scores]
-        bare = vb.topk(queries, X, k, metric, where=where)
+        bare = vb.topk(queries, X, k, where=where, **options)
         prepared = index.search(queries, k, where=where)
         single = index.search(queries[0], k, where=where)
         assert bare.indices.tolist() == [list(rows) for rows in order]
@@ -54,7 +68,7 @@ def check(metric, queries, X, ks=(1, 10), thresholds=True, where=None):
             hits = [np.flatnonzero(row <= bar) for row in scores]
             hits = [h if where is None else h[where[h]] for h in hits]
             for found in (
-                vb.within(queries, X, threshold, metric, where=where),
+                vb.within(queries, X, threshold, where=where, **options),
                 index.within(queries, threshold, where=where),
             ):
                 assert np.diff(found.offsets).tolist() == [len(h) for h in hits]
@@ -153,14 +167,45 @@ def corpora(d, seed=0):
     }
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("kind", REALS, ids=repr)
 @pytest.mark.parametrize("name", corpora(8))
-def test_any_corpus(isa, name, dtype):
+def test_any_corpus(isa, name, kind):
     for d in (8, 45):
-        with np.errstate(over="ignore"):
-            X = corpora(d)[name].astype(dtype)
-        queries = np.concatenate([X[:6], gaussian(1, 2, d).astype(dtype), np.zeros((1, d), dtype)])
+        X = kind.of(corpora(d)[name])
+        queries = np.concatenate([X[:6], kind.of(gaussian(1, 2, d)), kind.of(np.zeros((1, d)))])
         for metric in METRICS:
+            check(metric, queries, X, ks=(1, 10, M))
+
+
+def bytes_of(d, seed=0):
+    """Name and rows of bytes, M of them: whatever these are."""
+    random = np.random.default_rng(seed)
+    plain = random.integers(0, 256, (M, d), np.uint8)
+    few = random.choice(np.array([0, 1, 2, 254, 255], np.uint8), (M, d))
+    half = np.where(random.random((M, 1)) < 0.5, plain[:1], plain)
+    return {
+        "random": plain,
+        "few values": few,
+        "few distinct": few[random.integers(0, 30, M)],
+        "all equal": np.tile(plain[:1], (M, 1)),
+        "half equal": half,
+        "extremes": np.where(random.random((M, 1)) < 0.5, 127, 128).astype(np.uint8)
+        * np.ones((1, d), np.uint8),
+        "sparse": np.where(random.random((M, d)) < 0.1, plain, 0).astype(np.uint8),
+        "zeros": np.zeros((M, d), np.uint8),
+    }
+
+
+@pytest.mark.parametrize("kind", WHOLE, ids=repr)
+@pytest.mark.parametrize("name", bytes_of(8))
+def test_any_bytes(isa, name, kind):
+    """Codes that lose nothing: what is tied at the bar has to be found, though nothing is to spare."""
+    for d in (8, 45, 130):
+        X = bytes_of(d)[name].view(kind.dtype)
+        queries = np.concatenate(
+            [X[:6], bytes_of(d, 1)["random"][:2].view(kind.dtype), np.zeros((1, d), kind.dtype)]
+        )
+        for metric in kind.metrics():
             check(metric, queries, X, ks=(1, 10, M))
 
 

@@ -57,6 +57,30 @@ def test_json(files, capsys):
     assert same_bits(np.array(values, np.float32), found.values[1, :-1])
 
 
+def test_types_that_a_file_cannot_say(files, capsys):
+    X, Q = files
+    np.save("X.npy", vb.astype(X, "bfloat16"))
+    np.save("Q.npy", Q.astype(np.float16))
+    assert main([*SEARCH, "-k", "3", "--format", "json", "--dtype", "bfloat16"]) == 0
+    halves = vb.topk(Q.astype(np.float16), vb.astype(X, "bfloat16"), 3, "cosine", dtype="bfloat16")
+    found = json.loads(capsys.readouterr().out)
+    assert [[hit["row"] for hit in query] for query in found] == halves.indices.tolist()
+    np.save("X.npy", vb.astype(X, "bfloat16").view("V2"))  # as NumPy writes arrays of ml_dtypes
+    assert main([*SEARCH, "-k", "3", "--format", "json", "--dtype", "bfloat16"]) == 0
+    assert json.loads(capsys.readouterr().out) == found
+    np.save("X.npy", vb.pack_bits(X))
+    np.save("Q.npy", vb.pack_bits(Q))
+    assert main([*SEARCH, "-k", "3", "--format", "json", "--metric", "hamming"]) == 0
+    bits = vb.topk(vb.pack_bits(Q), vb.pack_bits(X), 3, "hamming")
+    rows = [[(hit["row"], hit["value"]) for hit in query] for query in json.loads(capsys.readouterr().out)]
+    assert rows == [list(zip(*pair, strict=True)) for pair in zip(*(a.tolist() for a in bits), strict=True)]
+    assert isinstance(rows[0][0][1], int)
+    assert main([*SEARCH, "-k", "3", "--dtype", "bits"]) == 0
+    np.save("Q.npy", Q)
+    assert main([*SEARCH, "--metric", "hamming"]) == 2
+    assert "queries has dtype float32; accepted are packed bits" in capsys.readouterr().err
+
+
 def test_table(files, capsys):
     assert main([*SEARCH, "-k", "2", "--texts", "texts.txt"]) == 0
     lines = capsys.readouterr().out.splitlines()

@@ -36,7 +36,7 @@
 #define VB_TILE_VECTORS 2
 #include "tile.inc"
 #define VB_T bf16
-#define VB_TILE_ROWS 6
+#define VB_TILE_ROWS 4
 #define VB_TILE_VECTORS 2
 #include "tile.inc"
 #define VB_T i8
@@ -101,7 +101,7 @@ const vb_record vb_records_avx2[] = {
     VB_ENCODE(vb_dot_encode_f32_avx2),
     VB_TILE(vb_dot_tile_f32_avx2, VB_F32, 6, 2 * VF_LANES),
     VB_TILE(vb_dot_tile_f64_avx2, VB_F64, 6, 2 * VD_LANES),
-    VB_TILE(vb_dot_tile_bf16_avx2, VB_BF16, 6, 2 * VF_LANES),
+    VB_TILE(vb_dot_tile_bf16_avx2, VB_BF16, 4, 2 * VF_LANES),
     {0},
 };
 

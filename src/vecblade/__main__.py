@@ -26,6 +26,9 @@ def parser() -> argparse.ArgumentParser:
     kind.add_argument("-k", type=int, default=10, help="how many rows a query (default: 10)")
     kind.add_argument("--threshold", type=float, help="instead of -k: all rows at least this close")
     search.add_argument("--metric", default="euclidean", choices=metrics, help="default: euclidean")
+    search.add_argument(
+        "--dtype", choices=("bfloat16", "bits"), help="what uint16 or uint8 files hold (bits: packed)"
+    )
     search.add_argument("--where", metavar="ROWS.npy", help="a boolean mask, or row ids: search only these")
     search.add_argument("--texts", metavar="FILE", help="one line a corpus row, shown beside it")
     search.add_argument("--threads", type=int, help="default: all usable CPUs")

@@ -94,7 +94,7 @@ def as_json(found: Any, texts: list[str] | None) -> str:
         )
     ]
     for query, _, row, value in hits_of(found):
-        number = float(str(value)) if np.isfinite(value) else None
+        number = json.loads(str(value)) if np.isfinite(value) else None
         queries[query].append({"row": row, "value": number, **({"text": texts[row]} if texts else {})})
     return json.dumps(queries, indent=1, ensure_ascii=False) + "\n"
 
@@ -155,6 +155,7 @@ def search(arguments: argparse.Namespace) -> int:
         "metric": arguments.metric,
         "where": where,
         "threads": arguments.threads,
+        "dtype": arguments.dtype,
         "progress": progress if sys.stderr.isatty() else None,
     }
     found: vb.TopK | vb.Within
