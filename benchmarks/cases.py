@@ -7,7 +7,8 @@ follow the shape of the work: one-to-one, one-to-many, many-to-many, top-k and s
 
 from functools import partial
 
-from peers import arrays, distance, faiss, np, numkong, pairs, simsimd, usearch, vb
+import limits
+from peers import arrays, distance, faiss, ml_dtypes, np, numkong, pairs, simsimd, usearch, vb
 
 from vecblade import _core
 
@@ -178,6 +179,97 @@ def threads():
         yield name, {"vecblade": partial(call, threads=2), "one thread": partial(call, threads=1)}
 
 
+# ---- smaller types -------------------------------------------------------------------------
+
+SMALL = tuple(name for name in ("f2", "bf16", "i1", "u1") if name != "bf16" or ml_dtypes)
+
+
+def small_one_to_one():
+    """Of bfloat16 numkong gets rows of ml_dtypes, which it takes by a detour, and beside them its own tensors."""
+    for dtype in (*SMALL, "b1"):
+        for d in (*DIMS, 4096) if dtype == "b1" else DIMS:
+            a, b = (arrays(1, d, dtype, seed)[0].copy() for seed in (0, 1))
+            if len(a) == 0:
+                continue
+            metrics = ("hamming", "jaccard") if dtype == "b1" else ("dot", "sqeuclidean", "cosine")
+            for metric in metrics:
+                case = {"vecblade": partial(getattr(vb, metric), a, b)}
+                theirs = {"dot": "inner"}.get(metric, metric)
+                if simsimd:
+                    as_they_say = {"bf16": ("bf16",), "b1": ("bin8",)}.get(dtype, ())
+                    plain = (x.view(np.uint16) if dtype == "bf16" else x for x in (a, b))
+                    case["simsimd"] = partial(getattr(simsimd, theirs), *plain, *as_they_say)
+                if numkong:
+                    function = getattr(numkong, theirs.replace("cosine", "angular"))
+                    case["numkong"] = partial(function, a, b, *(("uint1",) if dtype == "b1" else ()))
+                    if dtype == "bf16":
+                        tensors = (numkong.Tensor(x.astype(np.float32)).astype("bfloat16") for x in (a, b))
+                        case["numkong tensors"] = partial(function, *tensors)
+                yield f"{metric} {dtype} d={d}", case
+
+
+def small_one_to_many():
+    """Beside a plain read of the same bytes, the limit."""
+    for dtype, rows, d in (*((name, 100_000, 768) for name in SMALL), ("b1", 1_000_000, 1024)):
+        X, q = arrays(rows, d, dtype), arrays(1, d, dtype, 1)[0]
+        for metric in ("hamming", "jaccard") if dtype == "b1" else ("dot", "sqeuclidean", "cosine"):
+            case = {
+                "vecblade": partial(getattr(vb, metric), q, X),
+                "vecblade: a plain read": limits.reader(X),
+            }
+            if simsimd and dtype not in ("bf16", "u1"):
+                word = {"dtype": "bin8"} if dtype == "b1" else {}
+                case["simsimd cdist"] = partial(simsimd.cdist, q[None], X, metric=metric, **word)
+            if usearch and dtype in ("f2", "i1", "b1"):
+                kinds = {"dot": "ip", "sqeuclidean": "l2sq", "cosine": "cos", "jaccard": "tanimoto"}
+                kind = kinds.get(metric, metric)
+                case["usearch exact"] = partial(usearch.search, X, q[None], 1, kind, exact=True)
+            yield f"{metric} {dtype} {rows}x{d}", case
+
+
+def small_many_to_many():
+    """Beside the instruction's peak, for so many multiply-adds."""
+    n, d = 2048, 768
+    for dtype in (*SMALL, "b1"):
+        A, B = arrays(n, d, dtype, 0), arrays(n, d, dtype, 1)
+        out = np.empty((n, n), np.float32 if dtype in ("f2", "bf16") else np.int32)
+        metric = "hamming" if dtype == "b1" else "dot"
+        case = {
+            "vecblade": partial(vb.pairwise, A, B, metric, out=out),
+            **limits.peak(dtype, n * n * d),
+        }
+        if numkong and dtype in ("f2", "i1", "u1"):
+            packed = numkong.dots_pack(B)
+            case["numkong packed"] = partial(numkong.dots_packed, A, packed)
+        if dtype != "b1":
+            case["numpy A @ B.T in float32"] = partial(
+                np.matmul, A.astype(np.float32), B.astype(np.float32).T
+            )
+        yield f"{metric} {dtype} {n}x{n}x{d}", case
+
+
+def small_search():
+    """Many queries at once; faiss gets float32 rows, or bits."""
+    n, m = 1000, 1_000_000
+    for dtype in SMALL:
+        X, Q = arrays(m, 128, dtype), arrays(n, 128, dtype, 1)
+        for metric in ("dot", "euclidean", "cosine"):
+            case = {"vecblade": partial(vb.topk, Q, X, 10, metric)}
+            if faiss and metric != "cosine":
+                kind = faiss.METRIC_INNER_PRODUCT if metric == "dot" else faiss.METRIC_L2
+                wide = [x.astype(np.float32) for x in (Q, X)]
+                case["faiss.knn in float32"] = partial(faiss.knn, *wide, 10, metric=kind)
+            yield f"{metric} {dtype} {n} in {m}x128 k=10", case
+    X, Q = arrays(m, 1024, "b1"), arrays(n, 1024, "b1", 1)
+    for metric in ("hamming", "jaccard"):
+        case = {"vecblade": partial(vb.topk, Q, X, 10, metric)}
+        if faiss and metric == "hamming":
+            index = faiss.IndexBinaryFlat(1024)
+            index.add(X)
+            case["faiss.IndexBinaryFlat"] = partial(index.search, Q, 10)
+        yield f"{metric} b1 {n} in {m}x1024 k=10", case
+
+
 GROUPS = {
     "one-to-one": one_to_one,
     "one-to-many": one_to_many,
@@ -187,4 +279,8 @@ GROUPS = {
     "index": index,
     "unprunable": unprunable,
     "threads": threads,
+    "small-one-to-one": small_one_to_one,
+    "small-one-to-many": small_one_to_many,
+    "small-many-to-many": small_many_to_many,
+    "small-search": small_search,
 }

@@ -59,7 +59,7 @@ def main():
 
 def tested(folder):
     """Build the copy and run its tests; whether they pass."""
-    build = [sys.executable, "setup.py", "-q", "build_clib", "-f", "build_ext", "-f", "--inplace"]
+    build = [sys.executable, "setup.py", "-q", "build_clib", "build_ext", "--inplace"]  # what has changed
     done = subprocess.run(build, cwd=folder, capture_output=True, text=True)
     if done.returncode:
         sys.exit(done.stdout + done.stderr)

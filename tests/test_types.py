@@ -224,6 +224,65 @@ def test_metrics_of_bits_are_those_of_zeros_and_ones(isa):
     assert same_bits(vb.hamming(packed[0], packed), vb.sqeuclidean(packed[0], packed, dtype="bits"))
 
 
+# ---- laws ----------------------------------------------------------------------------------
+
+
+def rows_of_bytes(count):
+    """A type, and rows of it from any bytes."""
+
+    def rows(pair):
+        kind, d = pair
+        size = count * d * kind.dtype.itemsize
+        raw = st.binary(min_size=size, max_size=size)
+        return raw.map(lambda raw: (kind, np.frombuffer(raw, kind.given).reshape(count, d)))
+
+    return st.tuples(st.sampled_from(SMALL), st.integers(1, 100)).flatmap(rows)
+
+
+@given(rows_of_bytes(3))
+def test_laws(isa, drawn):
+    """Symmetry, a row with itself, the triangle, Cauchy and Schwarz, and bounds; whatever the bytes say."""
+    kind, (a, b, c) = drawn
+    for metric in kind.metrics():
+        f = partial(getattr(vb, metric), **kind.options)
+        assert same_bits(np.float64(f(a, b)), np.float64(f(b, a))), metric
+    numbers = kind.numbers(np.stack([a, b, c]).view(kind.dtype))
+    dot, square, length, cosine = (
+        partial(f, **kind.options) for f in (vb.dot, vb.sqeuclidean, vb.euclidean, vb.cosine)
+    )
+    direction = bool(np.isfinite(numbers[0]).all() and numbers[0].any())
+    assert cosine(a, a) == 0.0 if direction else math.isnan(cosine(a, a))
+    similarity = vb.cosine_similarity(a, b, **kind.options)
+    assert math.isnan(similarity) or -1.0 <= similarity <= 1.0
+    if np.isfinite(numbers).all():
+        assert square(a, a) == length(a, a) == 0.0
+        assert length(a, c) <= (length(a, b) + length(b, c)) * (1 + 1e-12)
+        assert abs(dot(a, b)) <= math.sqrt(dot(a, a) * dot(b, b)) * (1 + 1e-12)
+    if kind.bits:
+        assert vb.jaccard(a, a) == 0.0
+        assert 0.0 <= vb.jaccard(a, b) <= 1.0
+        assert vb.jaccard(a, c) <= vb.jaccard(a, b) + vb.jaccard(b, c) + 1e-12
+        assert vb.hamming(a, c) <= vb.hamming(a, b) + vb.hamming(b, c)
+        assert vb.hamming(a, b) == dot(a, a) + dot(b, b) - 2 * dot(a, b)
+
+
+@given(rows_of_bytes(2), st.integers(0, 5))
+def test_cosines_ignore_powers_of_two(isa, drawn, power):
+    """Of whole numbers that stay in their range, exactly; of halves that are not denormal."""
+    kind, (a, b) = drawn
+    if kind.bits or kind.name == "u8":
+        return
+    wide = kind.numbers(np.stack([a, b]).view(kind.dtype))
+    if kind.name == "i8":
+        wide = np.trunc(wide / 2**power)
+    elif not np.isfinite(wide).all():
+        return
+    near, far = (given_as(kind, kind.of(rows)) for rows in (wide, wide * 2.0**power))
+    if np.array_equal(kind.numbers(far.view(kind.dtype)), wide * 2.0**power):
+        found = (vb.cosine(near[0], far[1], **kind.options), vb.cosine(near[0], near[1], **kind.options))
+        assert same_bits(*map(np.float64, found))
+
+
 # ---- all there is --------------------------------------------------------------------------
 
 

@@ -1,0 +1,6 @@
+GROUP = "small-search"
+
+
+def test(benchmark, name, call):
+    benchmark.group = name
+    benchmark(call)
