@@ -6,7 +6,7 @@ import tempfile
 from functools import cache, partial
 from pathlib import Path
 
-import numpy as np
+from peers import np
 
 
 def reader(X):

@@ -151,14 +151,6 @@ static double extent_of(const vb_encoding *e, const char *row, const vb_coding *
     }
 }
 
-static float at_most(double x)
-{
-    const float f = (float)x;
-    return (double)f > x ? nextafterf(f, -INFINITY) : f;
-}
-
-static float at_least(double x) { return -at_most(-x); }
-
 /* A whole row is its codes: the bytes plus 128, or less 128 plus 128. Sums are exact, for d is under 2^15. */
 static void encode_whole(vb_type type, const char *row, size_t d, uint8_t *codes, vb_coding *found)
 {
@@ -246,8 +238,8 @@ void vb_encode_rows(const vb_encoding *e, const vb_view *rows, size_t n, void *s
         if (!real || ((found.most == 0.0f || (found.most >= smallest_unit_range && found.most <= largest_unit_range)) &&
                       found.square <= FLT_MAX && extent == extent)) {
             const double loss = sqrt((double)found.loss), reach = sqrt((double)found.reach);
-            const float worst = at_least((loss + 0x1p-22 * (loss + reach)) * (1.0 + h)),
-                        far = at_least(reach * (1.0 + h));
+            const float worst = vb_at_least((loss + 0x1p-22 * (loss + reach)) * (1.0 + h)),
+                        far = vb_at_least(reach * (1.0 + h));
             panel->unit[r] = found.unit;
             panel->extent[r] = (float)(extent * found.unit);
             if (real)
@@ -380,7 +372,7 @@ void vb_suspect_init_bits(vb_suspect *s, const vb_encoding *e, const char *query
 }
 
 /* x, less by what float32 arithmetic and a relative error of h can add. */
-static float no_more_than(double x, double h) { return at_most(x - fabs(x) * (0x1p-21 + h)); }
+static float no_more_than(double x, double h) { return vb_at_most(x - fabs(x) * (0x1p-21 + h)); }
 
 void vb_suspect_bar(vb_suspect *s, const vb_encoding *e, double bar, float *a, float *t)
 {

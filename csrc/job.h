@@ -46,6 +46,14 @@ VB_INLINE size_t vb_divide_up(size_t a, size_t b) { return a / b + (a % b != 0);
 VB_INLINE size_t vb_min(size_t a, size_t b) { return a < b ? a : b; }
 VB_INLINE size_t vb_max(size_t a, size_t b) { return a > b ? a : b; }
 
+/* The next `bytes` of working space, from the next cache line on; base NULL: only count. */
+VB_INLINE void *vb_part(char *base, size_t *used, size_t bytes)
+{
+    char *at = base ? base + *used : NULL;
+    *used += vb_divide_up(bytes, VB_LINE) * VB_LINE;
+    return at;
+}
+
 /* malloc(count * size), NULL when the product overflows; never NULL for nothing. */
 void *vb_alloc(size_t count, size_t size);
 

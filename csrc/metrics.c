@@ -159,14 +159,6 @@ static void surely_worse(const vb_scorer *s, const double *sums, const double *n
  * Returns 0 if the bar rules nothing out. */
 static const size_t screen_most_d = 8000000;
 
-static float at_most(double x)
-{
-    const float f = (float)x;
-    return (double)f > x ? nextafterf(f, -INFINITY) : f;
-}
-
-static float at_least(double x) { return -at_most(-x); }
-
 static int screen_limits(const vb_scorer *s, double bar, vb_limits *limits)
 {
     const double u = 0x1p-24, e = ((double)s->d / 32.0 + 12.0) * u, tiny = (double)s->d * 0x1p-149;
@@ -175,17 +167,17 @@ static int screen_limits(const vb_scorer *s, double bar, vb_limits *limits)
 
     switch (accumulators[s->metric]) {
     case VB_SQDIFF:
-        limits->limit = at_least((1.0 + 1.3 * e) * vb_most_square(s->metric, bar) + 2.0 * tiny);
+        limits->limit = vb_at_least((1.0 + 1.3 * e) * vb_most_square(s->metric, bar) + 2.0 * tiny);
         return limits->limit < FLT_MAX;
     case VB_DOT:
-        limits->slope = at_least(0.65 * e * a + 0x1p-120);
-        limits->limit = at_most(-bar - 0.65 * e * s->norm / a - 2.0 * tiny);
+        limits->slope = vb_at_least(0.65 * e * a + 0x1p-120);
+        limits->limit = vb_at_most(-bar - 0.65 * e * s->norm / a - 2.0 * tiny);
         return s->norm <= 0x1p120;
     default:
         cosine = vb_least_cosine(s->metric, bar) - 1.3 * e;
         slope = cosine * cosine * s->norm * (1.0 - 1.3 * e) * (1.0 - 8.0 * u);
-        limits->slope = at_most(slope);
-        limits->low = at_least(least > 0x1p-100 / slope ? least : 0x1p-100 / slope);
+        limits->slope = vb_at_most(slope);
+        limits->low = vb_at_least(least > 0x1p-100 / slope ? least : 0x1p-100 / slope);
         return cosine > 0x1p-10 && s->norm > least && slope > 0x1p-100 && slope < 0x1p120;
     }
 }

@@ -2,6 +2,8 @@
 #ifndef VB_NUMBERS_H
 #define VB_NUMBERS_H
 
+#include <math.h>
+
 #include "vecblade.h"
 
 /* Of what type a query is for the rows kernels of a type (kernels/contract.h). */
@@ -15,5 +17,14 @@ void vb_widen(vb_type type, const void *row, size_t d, double *out);
 /* n values to elements of `type`, `stride` bytes apart: to a real type rounded once, to nearest even; to an
  * integer the values must be integers in its range. Not to bits. */
 void vb_store(vb_type type, const double *values, size_t n, char *out, ptrdiff_t stride);
+
+/* A float64 as float32, rounded down, or up: for bounds. */
+VB_INLINE float vb_at_most(double x)
+{
+    const float f = (float)x;
+    return (double)f > x ? nextafterf(f, -INFINITY) : f;
+}
+
+VB_INLINE float vb_at_least(double x) { return -vb_at_most(-x); }
 
 #endif

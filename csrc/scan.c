@@ -100,37 +100,30 @@ static size_t most_panels(const vb_search *s)
     return vb_min(fit, SIFT_PANELS);
 }
 
-static void *part(char *base, size_t *used, size_t bytes)
-{
-    char *at = base ? base + *used : NULL;
-    *used += vb_divide_up(bytes, VB_LINE) * VB_LINE;
-    return at;
-}
-
 /* Divide `base` (NULL: only count) for the search; returns the bytes used. */
 static size_t lay_out(const vb_search *s, char *base, workspace *w)
 {
     size_t n = s->block, used = 0;
 
-    w->wide = part(base, &used, (is_real(s) ? n : 1) * pitch(s) * sizeof *w->wide);
-    w->narrow = part(base, &used, (is_real(s) ? n : 0) * pitch(s) * sizeof *w->narrow);
-    w->scorers = part(base, &used, n * sizeof *w->scorers);
+    w->wide = vb_part(base, &used, (is_real(s) ? n : 1) * pitch(s) * sizeof *w->wide);
+    w->narrow = vb_part(base, &used, (is_real(s) ? n : 0) * pitch(s) * sizeof *w->narrow);
+    w->scorers = vb_part(base, &used, n * sizeof *w->scorers);
     if (s->plan == VB_PLAN_ROWS)
         return used;
-    w->suspects = part(base, &used, n * sizeof *w->suspects);
+    w->suspects = vb_part(base, &used, n * sizeof *w->suspects);
     w->coded.group = group_of(s);
     n = w->coded.count = vb_divide_up(n, w->coded.group) * w->coded.group;
-    w->coded.codes = part(base, &used, n * steps_of(s) * 4);
-    w->coded.bias = part(base, &used, n * sizeof *w->coded.bias);
-    w->coded.a = part(base, &used, n * sizeof *w->coded.a);
-    w->coded.t = part(base, &used, n * sizeof *w->coded.t);
-    w->coded.k = part(base, &used, n * sizeof *w->coded.k);
-    w->whole = part(base, &used, n * sizeof *w->whole);
-    w->lost = part(base, &used, n * sizeof *w->lost);
-    w->masks = part(base, &used, most_panels(s) * n * sizeof *w->masks);
-    w->any = part(base, &used, n * sizeof *w->any);
-    w->encode = part(base, &used, vb_encode_scratch(s->d) + s->d * sizeof(double));
-    w->panels = part(base, &used, s->plan == VB_PLAN_SIEVE ? most_panels(s) * vb_panel_bytes(s->d) : 0);
+    w->coded.codes = vb_part(base, &used, n * steps_of(s) * 4);
+    w->coded.bias = vb_part(base, &used, n * sizeof *w->coded.bias);
+    w->coded.a = vb_part(base, &used, n * sizeof *w->coded.a);
+    w->coded.t = vb_part(base, &used, n * sizeof *w->coded.t);
+    w->coded.k = vb_part(base, &used, n * sizeof *w->coded.k);
+    w->whole = vb_part(base, &used, n * sizeof *w->whole);
+    w->lost = vb_part(base, &used, n * sizeof *w->lost);
+    w->masks = vb_part(base, &used, most_panels(s) * n * sizeof *w->masks);
+    w->any = vb_part(base, &used, n * sizeof *w->any);
+    w->encode = vb_part(base, &used, vb_encode_scratch(s->d) + s->d * sizeof(double));
+    w->panels = vb_part(base, &used, s->plan == VB_PLAN_SIEVE ? most_panels(s) * vb_panel_bytes(s->d) : 0);
     return used;
 }
 

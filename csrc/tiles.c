@@ -9,13 +9,6 @@
 #include "epilogues.h"
 #include "job.h"
 
-static void *part(char *base, size_t *used, size_t bytes)
-{
-    char *at = base ? base + *used : NULL;
-    *used += vb_divide_up(bytes, VB_LINE) * VB_LINE;
-    return at;
-}
-
 static const char *row_of(const vb_rows *rows, size_t i) { return rows->base + (ptrdiff_t)i * rows->stride; }
 
 /* The type of the elements that a tile's kernel reads. */
@@ -57,13 +50,13 @@ size_t vb_tiling_lay_out(const vb_tiling *t, size_t width, char *base, vb_column
 {
     const size_t numbers = vb_type_kind(t->type) == VB_REAL ? t->d * sizeof(double) : 0;
     size_t used = 0;
-    columns->panels = part(base, &used, vb_divide_up(width, t->columns) * t->panel_bytes);
-    columns->copies = part(base, &used, 8 * row_pitch(t));
-    columns->squares = part(base, &used, width * sizeof *columns->squares);
-    columns->facts = part(base, &used, (width + VB_MOST_COLUMNS) * sizeof(double));
-    columns->sums = part(base, &used, width * sizeof *columns->sums);
-    group->packed = part(base, &used, VB_MOST_ROWS * row_pitch(t));
-    group->query = part(base, &used, numbers);
+    columns->panels = vb_part(base, &used, vb_divide_up(width, t->columns) * t->panel_bytes);
+    columns->copies = vb_part(base, &used, 8 * row_pitch(t));
+    columns->squares = vb_part(base, &used, width * sizeof *columns->squares);
+    columns->facts = vb_part(base, &used, (width + VB_MOST_COLUMNS) * sizeof(double));
+    columns->sums = vb_part(base, &used, width * sizeof *columns->sums);
+    group->packed = vb_part(base, &used, VB_MOST_ROWS * row_pitch(t));
+    group->query = vb_part(base, &used, numbers);
     return used;
 }
 

@@ -46,7 +46,7 @@ def passages(topics: dict[str, str]) -> list[tuple[str, str]]:
 
 def load_model() -> Any:
     try:
-        import wordllama  # type: ignore[import-not-found, unused-ignore]
+        import wordllama  # type: ignore[import-not-found, import-untyped, unused-ignore]
     except ImportError:
         raise ValueError("the demo needs the package wordllama: pip install 'vecblade[demo]'") from None
     folder = Path(wordllama.__file__).parent
