@@ -54,7 +54,7 @@ size_t vb_tiling_lay_out(const vb_tiling *t, size_t width, char *base, vb_column
     columns->copies = vb_part(base, &used, 8 * row_pitch(t));
     columns->squares = vb_part(base, &used, width * sizeof *columns->squares);
     columns->facts = vb_part(base, &used, (width + VB_MOST_COLUMNS) * sizeof(double));
-    columns->sums = vb_part(base, &used, width * sizeof *columns->sums);
+    columns->sums = vb_part(base, &used, (width + VB_MOST_COLUMNS) * sizeof *columns->sums);
     group->packed = vb_part(base, &used, VB_MOST_ROWS * row_pitch(t));
     group->query = vb_part(base, &used, numbers);
     return used;
@@ -212,10 +212,12 @@ void vb_columns_pack(const vb_tiling *t, const vb_rows *from, size_t first, size
         const char *column = row_of(from, j);
         const double square = square_of(t, column), fact = fact_of(t, square);
         c->squares[j - first] = square;
-        if (t->tile)
+        if (t->tile) {
             vb_store(t->value, &fact, 1, c->facts + (j - first) * size, 0);
-        else
+        } else {
             c->sums[j - first] = correction_of(t->type, 0, column, t->d);
+            ((int32_t *)c->facts)[j - first] = (int32_t)square;
+        }
     }
     if (!t->tile && !t->tally)
         return;
@@ -253,6 +255,7 @@ void vb_group_gather(const vb_tiling *t, const vb_rows *from, size_t first, size
         g->squares[r] = square_of(t, row);
         if (t->tally) {
             g->sums[r] = correction_of(t->type, 1, row, t->d);
+            g->wholes[r] = (int32_t)g->squares[r];
             place_bytes(row, t->d, row_flip(t->type), g->packed + r * 4, 4 * t->rows);
         }
     }
@@ -328,32 +331,27 @@ static void compute_exact(const vb_tiling *t, const vb_group *g, const vb_column
     const int distance =
         t->metric == VB_METRIC_EUCLIDEAN || t->metric == VB_METRIC_SQEUCLIDEAN || t->metric == VB_METRIC_HAMMING;
     const double *squares = c->squares + p * t->columns;
-    const int32_t *corrections = c->sums + p * t->columns;
+    const int32_t *corrections = c->sums + p * t->columns, *wholes = (const int32_t *)c->facts + p * t->columns;
     int32_t tally[VB_MOST_ROWS * VB_PANEL];
 
     t->tally->call.tally((const uint8_t *)c->panels + p * t->panel_bytes, steps_of(t), (const int8_t *)g->packed,
                          tally);
     for (size_t r = 0; r < g->n; r++) {
-        const int32_t *products = tally + r * VB_PANEL, correction = g->sums[r];
+        int32_t *products = tally + r * VB_PANEL;
         char *line = values + (ptrdiff_t)r * pitch;
         double sums[VB_PANEL];
 
+        /* Modulo 2^32, and right because what comes out is in int32. */
+        for (size_t j = 0; j < VB_PANEL; j++)
+            products[j] = (int32_t)((uint32_t)products[j] + (uint32_t)g->sums[r] + (uint32_t)corrections[j]);
+        for (size_t j = 0; distance && j < VB_PANEL; j++)
+            products[j] = (int32_t)((uint32_t)g->wholes[r] + (uint32_t)wholes[j] - 2 * (uint32_t)products[j]);
         if (t->value == VB_I32) {
-            const int32_t square = (int32_t)g->squares[r];
-            int32_t whole[VB_PANEL];
-            for (size_t j = 0; j < n; j++) {
-                const uint32_t s = (uint32_t)products[j] + (uint32_t)correction + (uint32_t)corrections[j];
-                whole[j] = (int32_t)(distance ? (uint32_t)square + (uint32_t)(int32_t)squares[j] - 2 * s : s);
-            }
-            memcpy(line, whole, n * sizeof *whole);
+            memcpy(line, products, n * sizeof *products);
             continue;
         }
-        for (size_t j = 0; j < n; j++) {
-            const uint32_t s = (uint32_t)products[j] + (uint32_t)correction + (uint32_t)corrections[j];
-            sums[j] = (double)(int32_t)s;
-            if (distance)
-                sums[j] = g->squares[r] + squares[j] - 2.0 * sums[j];
-        }
+        for (size_t j = 0; j < VB_PANEL; j++)
+            sums[j] = (double)products[j];
         if (vb_kernels.score(t->metric, n, g->squares[r], squares, sums))
             memcpy(line, sums, n * sizeof *sums);
         else

@@ -36,8 +36,8 @@ typedef struct {
     vb_rows from;
     char *panels, *copies; /* copies: room for eight columns as the kernel takes them */
     double *squares;       /* of each column: its square; NaN where it must be measured by its elements */
-    char *facts;           /* of each column, for the epilogue of a tile */
-    int32_t *sums;         /* of each column: what a tally has to be corrected by */
+    char *facts;           /* of each column: for the epilogue of a tile; of codes the square as int32 */
+    int32_t *sums;         /* of each column of codes: what a tally has to be corrected by */
 } vb_columns;
 
 /* A row group: `n` rows, the kernel's number or fewer. */
@@ -50,8 +50,8 @@ typedef struct {
     char *packed; /* room for the rows as the kernel takes them */
     double squares[VB_MOST_ROWS];
     double facts[VB_MOST_ROWS];
-    int32_t sums[VB_MOST_ROWS];
-    double *query; /* room for d numbers */
+    int32_t sums[VB_MOST_ROWS], wholes[VB_MOST_ROWS]; /* of codes: corrections, and squares */
+    double *query;                                    /* room for d numbers */
 } vb_group;
 
 /* Divide `base` (NULL: only count) for `width` columns and a group; returns the bytes used. */
