@@ -280,7 +280,7 @@ static vb_status encode_tile(vb_job *job, size_t index, void *scratch, vb_pulse 
 
     for (size_t p = first; p < vb_min(first + TILE_PANELS, all); p++) {
         const size_t n = vb_min(e->rows.count - p * VB_PANEL, VB_PANEL);
-        const vb_view rows = {e->rows.base + (ptrdiff_t)(p * VB_PANEL) * e->rows.stride, e->rows.stride, NULL};
+        const vb_view rows = {e->rows.base + (ptrdiff_t)(p * VB_PANEL) * e->rows.stride, e->rows.stride, NULL, 0};
         vb_encode_rows(&e->encoding, &rows, n, scratch, (vb_panel *)(e->panels + p * vb_panel_bytes(e->encoding.d)));
         if (vb_pulse_beat(pulse, n * e->encoding.d))
             return VB_STOPPED;
@@ -291,7 +291,7 @@ static vb_status encode_tile(vb_job *job, size_t index, void *scratch, vb_pulse 
 vb_job *vb_codes_new(vb_metric metric, size_t d, const vb_rows *rows, size_t first, char *panels, float *center)
 {
     encoder *e = calloc(1, sizeof *e);
-    const vb_view view = {rows->base, rows->stride, NULL};
+    const vb_view view = {rows->base, rows->stride, NULL, 0};
     double *sum = vb_alloc(d, sizeof *sum);
 
     if (!e || !sum) {

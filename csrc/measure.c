@@ -9,7 +9,7 @@ typedef struct {
     vb_job job;
     vb_metric metric;
     size_t d, total, values_per_tile;
-    int ndim;
+    int ndim, near; /* near: all rows together may stay in cache */
     size_t shape[VB_MAX_DIMS];
     vb_operand a, b, out;
 } measure;
@@ -81,7 +81,7 @@ static void run(const measure *m, const char *a, const char *b, size_t n, double
     }
     /* Two types, both moving: one query a row. */
     for (size_t i = 0, step = one->strides[last] ? 1 : n; i < n; i += step, row += one->strides[last]) {
-        const vb_view rows = {b + (ptrdiff_t)i * many->strides[last], many->strides[last], NULL};
+        const vb_view rows = {b + (ptrdiff_t)i * many->strides[last], many->strides[last], NULL, m->near};
         if (row != *held) {
             const int real = vb_type_kind(many->type) == VB_REAL;
             if (real)
@@ -133,6 +133,7 @@ vb_job *vb_measure_new(vb_metric metric, size_t d, int ndim, const size_t *shape
     m->out = *out;
     if (m->total)
         simplify(m);
+    m->near = m->total <= ((size_t)8 << 20) / vb_max(d * vb_type_size(a->type), 1);
     m->values_per_tile = vb_max((1 << 20) / vb_max(d, 1), 1);
     m->job.tile = tile;
     m->job.tiles = vb_divide_up(m->total, m->values_per_tile);

@@ -267,7 +267,7 @@ size_t vb_scorer_closer(vb_scorer *s, const vb_view *rows, size_t n, double bar,
      * only now and then. */
     const size_t worth = n / 4, enough = 64, pause = 16;
     int64_t ids[VB_CHUNK];
-    vb_view left = {rows->base, rows->stride, ids};
+    vb_view left = {rows->base, rows->stride, ids, 0};
     double sums[VB_CHUNK], norms[VB_CHUNK];
     vb_limits limits;
     size_t count;

@@ -137,7 +137,7 @@ size_t vb_scan_bytes(const vb_search *s)
 
 static vb_status make_center(vb_search *s)
 {
-    const vb_view rows = {s->corpus.base, s->corpus.stride, s->where.ids};
+    const vb_view rows = {s->corpus.base, s->corpus.stride, s->where.ids, 0};
     double *sum = vb_alloc(s->d, sizeof *sum);
 
     s->center = vb_alloc(vb_center_size(s->d), sizeof *s->center);
@@ -197,7 +197,7 @@ typedef struct {
  * none. */
 static size_t next_chunk(const vb_search *s, size_t *at, size_t end, size_t most, chunk *c)
 {
-    c->rows = (vb_view){s->corpus.base, s->corpus.stride, NULL};
+    c->rows = (vb_view){s->corpus.base, s->corpus.stride, NULL, 0};
     c->n = 0;
     if (s->where.mask) {
         for (; *at < end && c->n < most; ++*at)
@@ -311,7 +311,7 @@ static vb_status meet_leftovers(const vb_search *s, const workspace *w, leftover
             if (left->query[fetched] != left->query[fetched - 1])
                 vb_fetch(query_of(w, left->query[fetched]), s->d * (is_real(s) ? sizeof *w->narrow : 1));
         }
-        some.rows = (vb_view){s->corpus.base, s->corpus.stride, left->row + i};
+        some.rows = (vb_view){s->corpus.base, s->corpus.stride, left->row + i, 0};
         some.n = end - i;
         status = meet(w, left->query[i], &some, to);
     }
@@ -398,7 +398,7 @@ static size_t next_panels(const vb_search *s, workspace *w, const vb_encoding *e
     if (s->plan == VB_PLAN_CODES) {
         c->n = vb_min(end - *at, most * VB_PANEL);
         c->first = *at;
-        c->rows = (vb_view){s->corpus.base + (ptrdiff_t)c->first * s->corpus.stride, s->corpus.stride, NULL};
+        c->rows = (vb_view){s->corpus.base + (ptrdiff_t)c->first * s->corpus.stride, s->corpus.stride, NULL, 0};
         *panels = s->codes.panels + *at / VB_PANEL * bytes;
         *at += c->n;
         return c->n;

@@ -214,7 +214,7 @@ void vb_columns_pack(const vb_tiling *t, const vb_rows *from, size_t first, size
         c->squares[j - first] = square;
         if (t->tile) {
             vb_store(t->value, &fact, 1, c->facts + (j - first) * size, 0);
-        } else {
+        } else if (t->tally) {
             c->sums[j - first] = correction_of(t->type, 0, column, t->d);
             ((int32_t *)c->facts)[j - first] = (int32_t)square;
         }
@@ -249,7 +249,7 @@ void vb_group_gather(const vb_tiling *t, const vb_rows *from, size_t first, size
     g->from = *from;
     g->first = first;
     g->n = vb_min(t->rows, end - first);
-    g->rows = (vb_view){row_of(from, first), from->stride, NULL};
+    g->rows = (vb_view){row_of(from, first), from->stride, NULL, 0};
     for (size_t r = 0; r < g->n; r++) {
         const char *row = row_of(from, first + r);
         g->squares[r] = square_of(t, row);
@@ -269,11 +269,11 @@ void vb_group_gather(const vb_tiling *t, const vb_rows *from, size_t first, size
     if (t->type == VB_F16 || (t->type == VB_BF16 && t->d % 2)) {
         for (size_t r = 0; r < g->n; r++)
             as_packed(t, row_of(from, first + r), g->packed + r * pitch);
-        g->rows = (vb_view){g->packed, (ptrdiff_t)pitch, NULL};
+        g->rows = (vb_view){g->packed, (ptrdiff_t)pitch, NULL, 0};
     } else if (from->stride % (ptrdiff_t)few_sets == 0 && from->stride) {
         for (size_t r = 0; r < g->n; r++)
             memcpy(g->packed + r * pitch, row_of(from, first + r), row_bytes(t));
-        g->rows = (vb_view){g->packed, (ptrdiff_t)pitch, NULL};
+        g->rows = (vb_view){g->packed, (ptrdiff_t)pitch, NULL, 0};
     }
     if (g->n < t->rows)
         g->rows.ids = g->ids;
@@ -289,7 +289,7 @@ static void measure(const vb_tiling *t, const vb_group *g, size_t r, const vb_co
     const char *row = row_of(&g->from, g->first + r);
     int64_t ids[VB_MOST_COLUMNS];
     double values[VB_MOST_COLUMNS];
-    const vb_view rows = {row_of(&c->from, first), c->from.stride, ids};
+    const vb_view rows = {row_of(&c->from, first), c->from.stride, ids, 0};
     vb_scorer scorer;
     size_t n = 0;
 

@@ -40,6 +40,7 @@ typedef struct {
     const char *base;
     ptrdiff_t stride;
     const int64_t *ids; /* or NULL */
+    int near;           /* whether the rows are likely to be in cache: a hint */
 } vb_view;
 
 VB_INLINE const char *vb_row(const vb_view *view, size_t r)

@@ -83,6 +83,7 @@ cdef extern from "kernels/contract.h":
         const char *base
         ptrdiff_t stride
         const int64_t *ids
+        int near
     ctypedef void vb_rows_kernel(const void *, const vb_view *, size_t, size_t, double *, double *) noexcept nogil
     ctypedef struct vb_limits:
         float limit, slope, low

@@ -41,17 +41,18 @@ cdef vb_view view_of(cnp.ndarray rows, size_t d, cnp.ndarray ids) except *:
     if ids is not None and (ids.dtype != np.int64 or not contiguous(ids)
                             or not all(0 <= i < len(rows) for i in ids)):
         raise ValueError("a kernel takes int64 ids of the rows")
-    view.base, view.stride = matrix.base, matrix.stride
+    view.base, view.stride, view.near = matrix.base, matrix.stride, 0
     view.ids = NULL if ids is None else <const int64_t *>cnp.PyArray_DATA(ids)
     return view
 
 
-def run_kernel(size_t number, cnp.ndarray a, cnp.ndarray rows, cnp.ndarray ids=None):
-    """Call a pair or rows kernel: for each row (of the ids, if any) a list of its sums."""
+def run_kernel(size_t number, cnp.ndarray a, cnp.ndarray rows, cnp.ndarray ids=None, bint near=False):
+    """Call a pair or rows kernel: for each row (of the ids, if any) a list of its sums. near: as vb_view has it."""
     cdef const vb_record *record = runnable(number, a, rows)
     cdef size_t d = len(a), n = len(rows) if ids is None else len(ids), i
     cdef vb_view view = view_of(rows, d, ids)
     cdef double *out
+    view.near = near
     if record.form == VB_FORM_PAIR:
         found = np.zeros((n, 3))
         out = <double *>cnp.PyArray_DATA(found)

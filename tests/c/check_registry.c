@@ -11,7 +11,7 @@
 #include "kernels/contract.h"
 #include "numbers.h"
 
-enum { MOST = 300, ROWS = 3 };
+enum { MOST = 300, ROWS = 5 };
 
 static uint64_t hash = 14695981039346656037u;
 
@@ -126,7 +126,7 @@ static int check_tile(const vb_record *record, size_t d)
     static char rows[16 * MOST * 8], panel[64 * MOST * 8], values[16 * 64 * 8];
     const vb_type type = record->type == VB_F64 ? VB_F64 : VB_F32;
     const size_t size = vb_type_size(record->type), pitch = MOST * size;
-    const vb_view view = {rows, (ptrdiff_t)pitch, NULL};
+    const vb_view view = {rows, (ptrdiff_t)pitch, NULL, 0};
     const vb_finish finish = {VB_RAW, 0.0, 1e30, NULL, NULL};
     uint64_t unsure[16];
     int wrong = 0;
@@ -275,7 +275,7 @@ static int check_sums(const vb_record *record, size_t d, uint32_t seed)
     const size_t size = vb_type_size(record->type);
     char *a = raw_a + 1, *rows = raw_rows + 3; /* at odd addresses */
     double sums[ROWS] = {0}, norms[ROWS] = {0}, pair[3] = {0};
-    const vb_view view = {rows, (ptrdiff_t)(d * size), NULL};
+    const vb_view view = {rows, (ptrdiff_t)(d * size), NULL, (int)(d & 1)}; /* near, or not */
     int wrong = 0;
 
     for (size_t i = 0; i < d; i++)
