@@ -159,7 +159,8 @@ VB_INLINE vi vi_dot(vi sum, vi rows, vi query)
     int8_t q[4];
     memcpy(x, &rows, sizeof x);
     memcpy(q, &query, sizeof q);
-    return sum + (x[0] * q[0] + x[1] * q[1]) + (x[2] * q[2] + x[3] * q[3]);
+    /* The tally counts modulo 2^32. */
+    return (vi)((uint32_t)sum + (uint32_t)((x[0] * q[0] + x[1] * q[1]) + (x[2] * q[2] + x[3] * q[3])));
 }
 
 VB_INLINE vi vi_both(vi sum, vi rows, vi query) { return sum + vb_count_bits((uint32_t)(rows & query)); }
