@@ -15,7 +15,7 @@ size_t vb_type_size(vb_type type) { return sizes[type]; }
 const char *vb_type_name(vb_type type) { return names[type]; }
 vb_kind vb_type_kind(vb_type type) { return kinds[type]; }
 
-/* ---- two-byte floats, in integer arithmetic: no mode of the processor changes it ----------- */
+/* ---- two-byte floats, in integer arithmetic ------------------------------------------------ */
 
 VB_INLINE float float_of(uint32_t bits)
 {

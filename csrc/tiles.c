@@ -66,22 +66,25 @@ size_t vb_tiling_lay_out(const vb_tiling *t, size_t width, char *base, vb_column
  * of one sign; some 2 in random rows, up to 16 in the worst rows known (all elements equal). The squared distance
  * t - 2 s has twice that; so where it is over t / 10 >= |a||b| / 5, the distance is right to 5 times
  * that, 5e-6 in the worst rows known and 6e-7 in random ones. A cosine distance over 0.1 likewise. Below,
- * and where norms or sums leave the range in which all that holds, the canonical kernel decides. In
- * float64 there is room for the bound itself: under 1e-12 from t / 100 on. */
+ * and where norms or sums leave the range in which all that holds, the canonical kernel decides. Errors grow with
+ * the root of d, and are measured up to 768: the share of t that is asked for grows likewise, until all values are
+ * canonical. In float64 there is room for the bound itself: under 1e-12 from t / 100 on, up to 8192 elements. */
 static void trust(const vb_tiling *t, vb_finish *finish)
 {
     const int narrow = t->value == VB_F32;
+    const double length = (double)t->d / (narrow ? 768.0 : 8192.0), more = length > 1.0 ? length : 1.0;
+    const double least = narrow ? 0.1 * sqrt(more) : 0.01 * more;
     *finish = (vb_finish){.epilogue = VB_RAW};
     switch (t->metric) {
     case VB_METRIC_EUCLIDEAN:
     case VB_METRIC_SQEUCLIDEAN:
         finish->epilogue = t->metric == VB_METRIC_EUCLIDEAN ? VB_ROOT : VB_SQUARED;
-        finish->low = narrow ? 0.1 : 0.01;
+        finish->low = least;
         break;
     case VB_METRIC_COSINE:
     case VB_METRIC_COSINE_SIMILARITY:
         finish->epilogue = t->metric == VB_METRIC_COSINE ? VB_ANGULAR : VB_SIMILARITY;
-        finish->high = narrow ? 0.9 : 0.99;
+        finish->high = 1.0 - least;
         break;
     default:
         finish->high = narrow ? FLT_MAX : DBL_MAX;

@@ -57,6 +57,18 @@ def test_json(files, capsys):
     assert same_bits(np.array(values, np.float32), found.values[1, :-1])
 
 
+def test_lines_end_where_they_end(files, capsys, tmp_path):
+    """Form feeds and separators are parts of a text."""
+    (tmp_path / "texts.txt").write_text(
+        "".join(f"a\x0cb\u2028c\x85 {i}\n" for i in range(50)), encoding="utf-8"
+    )
+    assert main([*SEARCH, "-k", "1", "--format", "json", "--texts", "texts.txt"]) == 0
+    assert json.loads(capsys.readouterr().out)[0][0]["text"].startswith("a\x0cb\u2028c\x85")
+    (tmp_path / "texts.txt").write_bytes(b"\xff\n" * 50)
+    assert main([*SEARCH, "--texts", "texts.txt"]) == 2
+    assert "--texts: texts.txt: not a readable UTF-8 file" in capsys.readouterr().err
+
+
 def test_types_that_a_file_cannot_say(files, capsys):
     X, Q = files
     np.save("X.npy", vb.astype(X, "bfloat16"))

@@ -175,7 +175,7 @@ def test_progress():
     X = np.broadcast_to(np.ones(64, np.float32), (1_500_000, 64))
     building, searching = [], []
     index = vb.FlatIndex(X, threads=1, progress=lambda done, total: building.append(done / total))
-    index.search(X[:4], 5, threads=1, progress=lambda done, total: searching.append(done / total))
+    index.search(X[:100], 5, threads=1, progress=lambda done, total: searching.append(done / total))
     for told in (building, searching):
         assert told
         assert all(0 < share <= 1 for share in told)

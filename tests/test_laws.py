@@ -155,6 +155,21 @@ def test_pairwise_is_as_near_as_it_says(isa, metric, dtype, d):
     assert (np.abs(found[sure] - exact[sure]) <= np.nan_to_num(allowed[sure], nan=np.inf) + tiny).all()
 
 
+@pytest.mark.parametrize("metric", ["sqeuclidean", "euclidean", "cosine"])
+def test_pairwise_of_long_rows_whose_errors_add_up(isa, metric):
+    """All elements equal, in one half or both: every rounding goes the same way."""
+    random = np.random.default_rng(0)
+    for d in (768, 1536, 4096, 20_000):
+        a, b = random.uniform(0.5, 1, (20, 1)), random.uniform(0.5, 0.66, (30, 1))
+        A, B = np.repeat(a, d, 1), np.repeat(b, d, 1)
+        B[::2, d // 2 :] *= -0.7  # another direction
+        for dtype, digits in ((np.float32, 1e-5), (np.float64, 1e-12)):
+            A, B = A.astype(dtype), B.astype(dtype)
+            exact = getattr(vb, metric)(A.astype(float)[:, None], B.astype(float))
+            found = vb.pairwise(A, B, metric).astype(float)
+            assert (np.abs(found - exact) <= digits * exact + 1e-15).all(), d
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("metric", METRICS)
 def test_self_pairs_are_measured_once_and_mirrored(isa, metric, dtype):

@@ -234,3 +234,11 @@ def test_values_past_float32_are_infinite_without_a_warning():
     assert np.isinf(vb.dot(a, a)).all()
     assert np.isinf(vb.topk(a, a, 1, "dot").values).all()
     assert vb.dot(a[0], a[0]) == 4 * float(a[0, 0]) ** 2
+
+
+def test_out_of_nothing():
+    """An empty output shares no memory with itself."""
+    empty, X = np.empty((0, 4), np.float32), np.ones((3, 4), np.float32)
+    assert vb.pairwise(empty, X, out=np.empty((0, 3), np.float32)).shape == (0, 3)
+    assert vb.dot(empty, X[0], out=np.empty(0, np.float32)).shape == (0,)
+    assert vb.normalize(empty, out=np.empty((0, 4), np.float32)).shape == (0, 4)

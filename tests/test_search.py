@@ -312,3 +312,16 @@ def test_the_screen_where_float32_over_and_underflows(isa, metric, scale):
     ):
         for k in (1, 20, 1500):
             assert vb.topk(q, X, k, metric).indices.tolist() == order_of(metric, q, X)[:k]
+
+
+def test_within_some_rows_of_a_corpus_in_pieces(monkeypatch):
+    """Converted a piece at a time, of which only one, and not the first, holds rows that may be found."""
+    monkeypatch.setattr(vb._arrays, "PIECE", 4000)
+    X = np.random.default_rng(0).integers(-9, 10, (900, 20))
+    for corpus in (X, X.astype(">f4"), np.asfortranarray(X.astype(np.float32)), X.astype(np.int8)):
+        queries = X[800:802].astype(np.float32)
+        for ids in ([800], [5, 800], [], [899, 3, 450]):
+            found = vb.within(queries, corpus, 1e9, where=ids)
+            assert found.indices.tolist() == sorted(ids) * 2
+            assert found.offsets.tolist() == [0, len(ids), 2 * len(ids)]
+            assert set(vb.topk(queries, corpus, 3, where=ids).indices[0].tolist()) == set(ids)

@@ -431,6 +431,24 @@ def test_ml_dtypes():
     assert same_bits(vb.astype(random, "bfloat16"), random.astype(ml_dtypes.bfloat16).view(np.uint16))
 
 
+def test_what_is_taken_for_bfloat16():
+    codes = vb.astype(np.random.default_rng(0).standard_normal((30, 8)), "bfloat16")
+    for wrong in (codes.astype(">u2"), codes.view(np.int16), codes.astype("<i2"), codes.astype(">i2")):
+        for call in (vb.dot, vb.pairwise, partial(vb.topk, k=1)):
+            with pytest.raises(
+                TypeError, match="accepted for dtype='bfloat16' is uint16 in this machine's byte"
+            ):
+                call(codes, wrong, dtype="bfloat16")
+    with pytest.raises(TypeError, match="dtype V2, two bytes of anything; if they are bfloat16, say"):
+        vb.dot(codes.view("V2"), codes)
+    assert same_bits(
+        vb.dot(codes.view("V2"), codes, dtype="bfloat16"), vb.dot(codes, codes, dtype="bfloat16")
+    )
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    for name in (ml_dtypes.bfloat16, np.dtype(ml_dtypes.bfloat16)):
+        assert same_bits(vb.dot(codes, codes, dtype=name), vb.dot(codes, codes, dtype="bfloat16"))
+
+
 class BFloat16Tensor:
     """A producer of DLPack capsules that NumPy's reader refuses, as a tensor library has them."""
 
@@ -514,6 +532,10 @@ def test_torch_tensors():
     assert same_bits(vb.dot(codes[0], codes), vb.dot(codes[0].numpy(), codes.numpy()))
     with pytest.raises(TypeError, match="cannot be read"):
         vb.dot(X.to(torch.bfloat16).requires_grad_(), X)
+    assert same_bits(vb.dot(X.numpy(), X, dtype=torch.bfloat16), vb.dot(X, X))
+    negated = torch.tensor([1 + 2j, 3 + 4j]).conj().imag
+    with pytest.raises(TypeError, match=r"is negated when it is read; pass a.resolve_neg\(\)"):
+        vb.dot(negated, np.ones(2, np.float32))
 
 
 # ---- conversions ---------------------------------------------------------------------------
@@ -547,6 +569,10 @@ def test_quantize_with_scales():
     assert same_bits(one.codes, rows.codes[0])
     assert one.scales.shape == (1,)
     assert one.loss == rows.loss[0]
+    for tiny in (2.6e-43, 1e-45, 1e-60, 3e-39):  # scales round up, so that nothing saturates
+        assert np.abs(vb.quantize(np.array([[tiny, -tiny / 3]])).codes).max() <= 127
+    assert vb.quantize(np.array([[2.6e-43, 1e-43]])).loss[0] < 0.01
+    assert vb.quantize(np.array([[1e300, 1.0]]), 1e-40).codes.tolist() == [[127, 127]]
     zero = vb.quantize(np.zeros((2, 3)))
     assert not zero.codes.any()
     assert not zero.loss.any()
@@ -602,6 +628,18 @@ def test_rescored_search_finds_the_closest_of_the_candidates():
     for originals in (np.asfortranarray(X), X.astype(">f4")):
         again = vb.topk(Q, bits, 5, rescore=originals)
         assert same_bits(again.indices, vb.topk(Q, bits, 5, rescore=X).indices)
+    for none in ([], np.zeros(2000, bool)):
+        for corpus in (bits, index):
+            assert vb.topk(Q, corpus, 5, rescore=X, where=none).values.shape == (20, 0)
+            assert vb.topk(Q[0], corpus, 5, rescore=X, where=none).indices.shape == (0,)
+    assert vb.topk(Q, bits[:0], 5, rescore=X[:0]).indices.shape == (20, 0)
+    for factor in (1e-30, 1e30):  # the length of a query does not matter
+        far = vb.topk(Q.astype(float) * factor, rows, 5, "cosine", rescore=X, oversample=20)
+        near = vb.topk(Q.astype(float), rows, 5, "cosine", rescore=X, oversample=20)
+        assert same_bits(far.indices, near.indices)
+    whole_numbers = np.random.default_rng(2).integers(0, 256, (2000, 64), np.uint8)
+    found = vb.topk(whole_numbers[:9], whole_numbers[:, :8], 5, rescore=whole_numbers, oversample=400)
+    assert same_bits(found.indices, vb.topk(whole_numbers[:9], whole_numbers, 5).indices)
     one = vb.topk(Q[0], bits, 5, "cosine", rescore=X, oversample=50)
     assert one.indices.shape == (5,)
     some = vb.topk(Q, bits, 5, "cosine", rescore=X, where=np.arange(0, 2000, 3))
@@ -636,6 +674,22 @@ def test_indexes_are_kept_and_changed(kind, tmp_path):
         assert same_bits(found.indices, wanted.indices)
         assert same_bits(found.values, wanted.values)
     assert {"bf16": "bfloat16", "b1": "packed bits"}.get(kind.name, str(kind.given)) in repr(index)
+
+
+def test_an_index_remembers_how_to_read():
+    X = np.random.default_rng(0).standard_normal((1500, 12)).astype(np.float32)
+    halves = vb.astype(X, "bfloat16")
+    index = vb.FlatIndex(X, "cosine", dtype="bfloat16")
+    for again in (index, pickle.loads(pickle.dumps(index))):
+        assert same_bits(
+            again.search(halves[3], 5).indices, vb.topk(halves[3], X, 5, "cosine", dtype="bfloat16").indices
+        )
+        assert list(again.add(halves[:2])) == [1500, 1501]
+    assert vb.explain(halves[:2], index, 3, dtype="bfloat16").pairs == 2 * 1502
+    with pytest.raises(ValueError, match="dtype='foo' is not known"):
+        vb.explain(X, index, 3, dtype="foo")
+    with pytest.raises(ValueError, match="dtype='bits', but the index takes 'bfloat16'"):
+        vb.explain(X, index, 3, dtype="bits")
 
 
 def test_an_index_takes_what_it_can_hold():

@@ -40,8 +40,10 @@ READINGS = {"bfloat16": (np.dtype(np.uint16), BFLOAT16), "bits": (np.dtype(np.ui
 
 def check_reading(dtype: Any, metric: str | None = None) -> str | None:
     """The argument `dtype`, which of some metrics is known."""
-    if dtype is not None and not isinstance(dtype, str) and getattr(dtype, "__name__", "") == "bfloat16":
-        return "bfloat16"  # the type of ml_dtypes
+    if not isinstance(dtype, str) and "bfloat16" in (
+        *(getattr(dtype, "__name__", ""), getattr(dtype, "name", ""), str(dtype).removeprefix("torch.")),
+    ):
+        dtype = "bfloat16"  # as ml_dtypes, NumPy and torch name it
     if dtype is not None and not (isinstance(dtype, str) and dtype in READINGS):
         raise ValueError(f"dtype={dtype!r} is not known; accepted are 'bfloat16', 'bits' and None")
     if metric in _core.BIT_METRICS:
@@ -72,6 +74,15 @@ def numbers(x: Any, name: str, reading: str | None = None) -> np.ndarray:
     # A file that NumPy has written of ml_dtypes.bfloat16 comes back as two bytes of anything.
     if reading == "bfloat16" and array.dtype in (np.uint16, np.dtype("V2")) and array.dtype.isnative:
         return array.view(BFLOAT16)
+    if array.dtype == np.dtype("V2"):
+        raise TypeError(
+            f"{name} has dtype V2, two bytes of anything; if they are bfloat16, say dtype='bfloat16'"
+        )
+    if reading == "bfloat16" and array.dtype.kind in "iu" and array.dtype.itemsize == 2:
+        raise TypeError(
+            f"{name} has dtype {array.dtype.str}; accepted for dtype='bfloat16' is uint16 in this machine's "
+            f"byte order: pass {name}.view(np.uint16) or {name}.astype(np.uint16)"
+        )
     if kind in NATIVE or kind in TO_FLOAT64 or array.dtype == BFLOAT16:
         return array
     if kind in WIDE_INTEGERS:
@@ -120,6 +131,10 @@ def foreign(x: Any, name: str) -> np.ndarray:
             )
         return np.asarray(x)
     try:
+        if hasattr(x, "is_neg") and x.is_neg():  # torch exports such a tensor with the wrong sign
+            raise TypeError(
+                f"{name} ({type(x).__name__}) is negated when it is read; pass {name}.resolve_neg()"
+            )
         if hasattr(x, "__dlpack__"):
             try:
                 return np.from_dlpack(x)
@@ -262,6 +277,8 @@ def exactly(array: np.ndarray, name: str, dtype: np.dtype[Any], holder: str) -> 
     if BITS in (given, dtype):
         raise TypeError(f"{name} holds {type_name(given)}, and {holder} {type_name(dtype)}")
     how = f"vb.astype({name}, 'bfloat16')" if dtype == BFLOAT16 else f"{name}.astype(np.{dtype})"
+    if dtype in WHOLE:
+        how = f"codes made as those of {holder} were, by vb.quantize for one"
     raise TypeError(
         f"{name} has dtype {type_name(array.dtype)} and numbers that {type_name(dtype)}, which {holder} "
         f"holds, would change; if that is right, pass {how}"
@@ -313,6 +330,8 @@ def overlap(a: np.ndarray, b: np.ndarray) -> bool:
 
 def inner_overlap(out: np.ndarray) -> bool:
     """Whether two elements may be one (a broadcast array); sure to be False for ordinary views."""
+    if out.size == 0:
+        return False
     reach = out.itemsize
     for stride, length in sorted((abs(s), n) for s, n in zip(out.strides, out.shape, strict=True) if n > 1):
         if stride < reach:

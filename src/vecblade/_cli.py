@@ -131,9 +131,12 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 
 def read_texts(path: str, rows: int) -> list[str]:
     try:
-        texts = Path(path).read_text(encoding="utf-8").splitlines()
+        text = Path(path).read_text(encoding="utf-8")
+        texts = text.removesuffix("\n").split("\n") if text else []
     except FileNotFoundError:
         raise ValueError(f"--texts: {path}: no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"--texts: {path}: not a readable UTF-8 file ({error})") from None
     if len(texts) != rows:
         raise ValueError(f"--texts: {path}: {len(texts)} lines for a corpus of {rows} rows")
     return texts
@@ -148,7 +151,7 @@ def search(arguments: argparse.Namespace) -> int:
     if output and not output.parent.is_dir():
         raise ValueError(f"--output: {output.parent}: no such folder")
     corpus, queries = load(arguments.corpus, "corpus"), load(arguments.queries, "queries")
-    texts = read_texts(arguments.texts, len(corpus)) if arguments.texts else None
+    texts = read_texts(arguments.texts, len(corpus) if corpus.ndim else 0) if arguments.texts else None
     where = None if arguments.where is None else np.array(load(arguments.where, "where"))
     progress = Progress()
     options = {

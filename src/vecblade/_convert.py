@@ -62,12 +62,12 @@ def quantize(X: Any, scale: Any = "row", *, dtype: Any = None) -> Quantized:
     --------
     >>> import numpy as np
     >>> import vecblade as vb
-    >>> made = vb.quantize(np.array([[0.5, -1.0], [0.0, 4.0]]))
+    >>> made = vb.quantize(np.array([[0.25, -1.0], [0.0, 4.0]]))
     >>> made.codes
-    array([[  64, -127],
+    array([[  32, -127],
            [   0,  127]], dtype=int8)
     >>> made.loss.round(4)
-    array([0.0035, 0.    ], dtype=float32)
+    array([0.0019, 0.    ], dtype=float32)
     """
     if (reading := _arrays.check_reading(dtype)) == "bits":
         raise ValueError("dtype='bits' has nothing to quantize")
@@ -83,7 +83,8 @@ def quantize(X: Any, scale: Any = "row", *, dtype: Any = None) -> Quantized:
     for i, some in _pieces(rows):
         part = slice(i, i + len(some))
         unit = (scales if len(scales) == 1 else scales[part]).astype(np.float64)
-        code = np.clip(np.rint(some / unit), -MOST_CODE, MOST_CODE)
+        with np.errstate(over="ignore"):
+            code = np.clip(np.rint(some / unit), -MOST_CODE, MOST_CODE)
         codes[part] = code
         largest = np.maximum(most[part], np.finfo(np.float64).tiny)[:, None]  # so that no square overflows
         lost, length = (np.linalg.norm(v / largest, axis=1) for v in (some - code * unit, some))
@@ -111,8 +112,9 @@ def _scales(scale: Any, most: np.ndarray) -> np.ndarray:
         # Rounded up, so that the largest element does not go past the last code; of rows of zeros
         # any will do.
         with np.errstate(over="ignore", under="ignore"):
-            found = np.where(most > 0, most / MOST_CODE, 1.0).astype(np.float32)
-        found = np.maximum(found, np.finfo(np.float32).smallest_subnormal)
+            exact = np.where(most > 0, most / MOST_CODE, 1.0)
+            found = exact.astype(np.float32)
+            found = np.where(found < exact, np.nextafter(found, np.float32(np.inf)), found)
         if not np.isfinite(found).all():
             raise ValueError("X has numbers past 127 times the range of float32, in which scales are kept")
         return found[:, None]

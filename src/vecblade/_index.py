@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 SHOWN = {BFLOAT16: np.dtype(np.uint16), BITS: np.dtype(np.uint8)}
 PANEL = 32  # rows, which have their codes together
 # The attributes of an index; a subclass may have more.
-OWN = {"_metric", "_rows", "_given", "_count", "_owned", "_panels", "_center", "_stats", "_gate"}
+OWN = {"_metric", "_rows", "_given", "_reading", "_count", "_owned", "_panels", "_center", "_stats", "_gate"}
 
 
 class FlatIndex:
@@ -116,6 +116,7 @@ class FlatIndex:
         reading = _arrays.check_reading(dtype, metric)
         rows = _arrays.native(_arrays.rows(corpus, "corpus", (2,), reading))
         self._start(metric, rows)
+        self._reading = reading or self._reading
         if isinstance(corpus, np.ndarray) and _arrays.is_bfloat16(corpus.dtype):
             self._given = corpus.dtype
         self._encode(rows, len(rows), 0, _threads.resolve(threads), progress)
@@ -124,6 +125,8 @@ class FlatIndex:
         self._metric = metric
         self._rows = rows  # with room for more behind, if self._owned
         self._given = SHOWN.get(rows.dtype, rows.dtype)  # their type as users see it
+        # What unsigned integers are taken for that are to meet the rows.
+        self._reading: str | None = {BFLOAT16: "bfloat16", BITS: "bits"}.get(rows.dtype)
         self._count = len(rows)
         self._owned = False
         self._panels, self._center = _aligned(0), _aligned(0)
@@ -228,11 +231,6 @@ class FlatIndex:
         dtype, _ = _arrays.agreed(q, "queries", rows, "the index")
         codes = (self._panels, self._center) if len(self._panels) else None
         return Queries(q, dtype, single), Corpus(rows, rows.dtype, codes), eligible_rows(where, len(rows))
-
-    @property
-    def _reading(self) -> str | None:
-        """What unsigned integers are taken for that are to meet the rows."""
-        return {BFLOAT16: "bfloat16", BITS: "bits"}.get(self._rows.dtype)
 
     def _count_in(self, told: Explanation) -> None:
         with self._gate.lock:
@@ -380,6 +378,10 @@ class FlatIndex:
             The file cannot be read.
         ValueError
             It is no index, or is truncated, damaged, or of a newer version; with its path and the reason.
+
+        Notes
+        -----
+        The file does not tell ml_dtypes from uint16: bfloat16 `vectors` come back as uint16.
         """
         index = cls.__new__(cls)
         metric, rows, panels, center = _file.load(path, mmap, verify)
@@ -394,6 +396,7 @@ class FlatIndex:
                 "metric": self._metric,
                 "rows": np.array(self._rows[: self._count]),
                 "given": self._given,
+                "reading": self._reading,
                 "panels": np.array(panels),
                 "center": np.array(center),
                 "more": {name: value for name, value in vars(self).items() if name not in OWN},
@@ -402,6 +405,7 @@ class FlatIndex:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._start(state["metric"], state["rows"])
         self._given = state.get("given", self._given)
+        self._reading = state.get("reading", self._reading)
         self._owned = bool(self._rows.flags.writeable)
         vars(self).update(state["more"])
         self._panels, self._center = (_aligned(state[name].size) for name in ("panels", "center"))
@@ -470,6 +474,8 @@ def explain(
         if metric not in (None, corpus.metric):
             raise ValueError(f"metric={metric!r}, but the index has metric {corpus.metric!r}")
         metric = corpus.metric
+        if _arrays.check_reading(dtype, metric) not in (None, corpus._reading):
+            raise ValueError(f"dtype={dtype!r}, but the index takes {corpus._reading!r}")
         with corpus._gate.reading():
             q, source, eligible = corpus._ready(queries, where)
             return _explained(q, source, k, threshold, metric, eligible, number_of_threads)

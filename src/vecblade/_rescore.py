@@ -79,16 +79,16 @@ def first_stage(corpus: Any, originals: np.ndarray, metric: str, reading: str | 
         )
     scales = corpus.scales if isinstance(corpus, Quantized) else None
     codes = _arrays.rows(corpus if scales is None else corpus.codes, "corpus", (2,), reading)
+    width = codes.shape[1]
+    if width < d and _arrays.working_dtype(codes) == _arrays.working_dtype(originals):  # a prefix, uint8 too
+        return Stage(len(codes), search(codes, metric, reading, lambda q: q[:, :width]))
     if codes.dtype == np.uint8:
-        check_bytes(codes.shape[1], d)
+        check_bytes(width, d)
         return Stage(len(codes), search(codes, "hamming", "bits", lambda q: pack_bits(plain(q))))
     if codes.dtype == np.int8:
-        if codes.shape[1] != d:
-            raise ValueError(f"corpus has rows of {codes.shape[1]} codes and rescore rows of {d} numbers")
+        if width != d:
+            raise ValueError(f"corpus has rows of {width} codes and rescore rows of {d} numbers")
         return Stage(len(codes), search(codes, metric, None, quantizer(scales, metric)))
-    width = codes.shape[1]
-    if width < d and _arrays.working_dtype(codes) == _arrays.working_dtype(originals):
-        return Stage(len(codes), search(codes, metric, reading, lambda q: q[:, :width]))
     raise TypeError(
         f"corpus has dtype {_arrays.type_name(codes.dtype)} and rows of {width} numbers; with rescore it "
         f"holds codes: packed bits (uint8), what vb.quantize returned, or rescore[:, :d] for some d"
@@ -122,18 +122,25 @@ def plain(q: np.ndarray) -> np.ndarray:
     return wide
 
 
+def levelled(q: np.ndarray) -> np.ndarray:
+    """Queries whose length does not matter, over their largest magnitude: within the range of scales."""
+    wide = plain(q)
+    most = np.abs(wide).max(axis=1, initial=0.0, keepdims=True)
+    return wide / np.where(most > 0, most, 1.0)
+
+
 def quantizer(scales: np.ndarray | None, metric: str) -> Callable[[np.ndarray], np.ndarray]:
     """What makes int8 codes of queries that go with codes of rows with these scales."""
     if metric in ANGLES:
-        return lambda q: quantize(plain(q)).codes
-    if scales is None or len(scales) > 1:
+        return lambda q: quantize(levelled(q)).codes
+    if scales is None or len(scales) != 1:
         what = "only codes" if scales is None else "a scale for each row"
         raise ValueError(
             f"corpus has {what}, and metric {metric!r} needs one scale for all: pass what "
             f"vb.quantize(X, scale='global') returned"
         )
     if metric == "dot":
-        return lambda q: quantize(plain(q)).codes
+        return lambda q: quantize(levelled(q)).codes
     return lambda q: quantize(plain(q), scales[0]).codes
 
 
@@ -144,11 +151,13 @@ def closest(
     q: np.ndarray, originals: np.ndarray, candidates: np.ndarray, k: int, metric: str, threads: int
 ) -> TopK:
     """The k closest of each query's candidates."""
-    k = min(k, candidates.shape[1])
+    none = topk(q[:0], np.zeros((0, q.shape[1]), originals.dtype), 1, metric)  # the types of the results
+    if (k := min(k, candidates.shape[1])) == 0:
+        shape = (len(q), 0)
+        return TopK(none.indices.reshape(shape), none.values.reshape(shape))
     _, dtype = _arrays.agreed(q, "queries", originals, "rescore")
     in_place = _arrays.readable(originals, dtype)
-    found = [topk(q[:0], originals[:0], 1, metric)]  # the types of the results
-    found[0] = TopK(found[0].indices.reshape(0, k), found[0].values.reshape(0, k))
+    found = [TopK(none.indices.reshape(0, k), none.values.reshape(0, k))]
     for i, rows in enumerate(np.sort(candidates, axis=1)):
         if in_place:
             best = topk(q[i : i + 1], originals, k, metric, where=rows, threads=threads)

@@ -165,9 +165,13 @@ def check_pair(queries: Any, corpus: Any, metric: str, dtype: Any) -> tuple[Quer
 def check_k(k: Any) -> int:
     if isinstance(k, bool) or not hasattr(k, "__index__"):
         raise TypeError(f"k must be an integer of at least 1, not {k!r}")
-    if (count := k.__index__()) < 1:
+    try:
+        count = int(k.__index__())
+    except TypeError:  # an array of one number
+        raise TypeError(f"k must be an integer of at least 1, not {k!r}") from None
+    if count < 1:
         raise ValueError(f"k must be at least 1, not {count}")
-    return int(count)
+    return count
 
 
 def check_threshold(threshold: Any, metric: str) -> float:
@@ -413,7 +417,8 @@ def find_within(
             _threads.run(job, threads, progress)
             told = told.and_then(job)
             parts.append((first, start, *job.found()))
-    offsets, indices, values = _joined(parts, len(q)) if len(parts) != 1 else parts[0][2:]
+    alone = len(parts) == 1 and parts[0][:2] == (0, 0)
+    offsets, indices, values = parts[0][2:] if alone else _joined(parts, len(q))
     return Within(offsets, indices, _rounded(values, metric, q, corpus)), told
 
 
