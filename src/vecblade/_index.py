@@ -103,6 +103,8 @@ class FlatIndex:
     array([3])
     """
 
+    _reading: str | None
+
     def __init__(
         self,
         corpus: Any,
@@ -126,7 +128,7 @@ class FlatIndex:
         self._rows = rows  # with room for more behind, if self._owned
         self._given = SHOWN.get(rows.dtype, rows.dtype)  # their type as users see it
         # What unsigned integers are taken for that are to meet the rows.
-        self._reading: str | None = {BFLOAT16: "bfloat16", BITS: "bits"}.get(rows.dtype)
+        self._reading = {BFLOAT16: "bfloat16", BITS: "bits"}.get(rows.dtype)
         self._count = len(rows)
         self._owned = False
         self._panels, self._center = _aligned(0), _aligned(0)
