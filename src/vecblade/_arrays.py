@@ -95,11 +95,13 @@ def numbers(x: Any, name: str, reading: str | None = None) -> np.ndarray:
     if is_bfloat16(array.dtype):
         _core.know_bfloat16(array.dtype)
         return array.view(BFLOAT16)
-    if kind in "gFDG":
+    if kind == "g":
         raise TypeError(
             f"{name} has dtype {array.dtype}; accepted are real numbers that float64 can hold. "
             f"If rounding is right, pass {name}.astype(np.float64)"
         )
+    if kind in "FDG":
+        raise TypeError(f"{name} has dtype {array.dtype}; accepted are real numbers")
     if kind == "?":
         raise TypeError(
             f"{name} has dtype bool; pass {name}.astype(np.float32) to measure it as zeros and ones, "

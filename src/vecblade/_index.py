@@ -267,7 +267,7 @@ class FlatIndex:
         threads = _threads.resolve(threads)
         more = _arrays.exactly(more, "rows", self._rows.dtype, "the index")
         with self._gate.writing():
-            _arrays.same_width(more, "rows", self._rows, "the index")
+            _arrays.same_width(more, "rows", self._rows[: self._count], "the index")
             first, count, rows = self._count, self._count + len(more), self._rows
             grown = not self._owned or count > len(rows)
             if grown:
