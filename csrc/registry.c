@@ -68,9 +68,9 @@ static void fill_table(void)
             vb_kernels.pair[a][t] = in_use[VB_FORM_PAIR][a][t]->call.pair;
             vb_kernels.rows[a][t] = in_use[VB_FORM_ROWS][a][t]->call.rows;
             vb_kernels.screen[a][t] = in_use[VB_FORM_SCREEN][a][t] ? in_use[VB_FORM_SCREEN][a][t]->call.screen : NULL;
+            vb_kernels.tile[a][t] = in_use[VB_FORM_TILE][a][t];
         }
     for (int t = 0; t < VB_TYPES; t++) {
-        vb_kernels.tile[t] = in_use[VB_FORM_TILE][VB_DOT][t];
         vb_kernels.sieve[t] = in_use[VB_FORM_SIEVE][VB_DOT][t];
         vb_kernels.tally[t] = in_use[VB_FORM_TALLY][VB_DOT][t];
         vb_kernels.widen[t] = in_use[VB_FORM_WIDEN][VB_DOT][t] ? in_use[VB_FORM_WIDEN][VB_DOT][t]->call.widen : NULL;

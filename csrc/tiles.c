@@ -26,12 +26,16 @@ static size_t steps_of(const vb_tiling *t) { return vb_divide_up(t->d, 4); }
 
 void vb_tiling_init(vb_tiling *t, vb_metric metric, vb_type type, size_t d, vb_type out)
 {
+    /* Elements up to which differences take about as long as products, of which many are measured again. */
+    const size_t shortest = 24;
     const size_t longest = 33000; /* bytes whose products and squared differences add up to less than 2^31 */
 
     *t = (vb_tiling){.metric = metric, .type = type, .d = d, .rows = 8, .columns = 32};
     if (vb_type_kind(type) == VB_REAL) {
         t->value = type == VB_F64 ? VB_F64 : VB_F32;
-        t->tile = vb_kernels.tile[packed_type(t)];
+        t->direct = (metric == VB_METRIC_EUCLIDEAN || metric == VB_METRIC_SQEUCLIDEAN) && d <= shortest &&
+                    vb_kernels.tile[VB_SQDIFF][packed_type(t)];
+        t->tile = vb_kernels.tile[t->direct ? VB_SQDIFF : VB_DOT][packed_type(t)];
         t->rows = t->tile->rows;
         t->columns = t->tile->columns;
         t->panel_bytes = row_bytes(t) * t->columns;
@@ -68,7 +72,10 @@ size_t vb_tiling_lay_out(const vb_tiling *t, size_t width, char *base, vb_column
  * that, 5e-6 in the worst rows known and 6e-7 in random ones. A cosine distance over 0.1 likewise. Below,
  * and where norms or sums leave the range in which all that holds, the canonical kernel decides. Errors grow with
  * the root of d, and are measured up to 768: the share of t that is asked for grows likewise, until all values are
- * canonical. In float64 there is room for the bound itself: under 1e-12 from t / 100 on, up to 8192 elements. */
+ * canonical. In float64 there is room for the bound itself: under 1e-12 from t / 100 on, up to 8192 elements.
+ *
+ * Sums of squared differences lose nothing to cancellation: 28 roundings at most. They are right where
+ * what their terms lose to underflow, at most 24 times 2^-126 (2^-1022) even where denormals are flushed, is nothing. */
 static void trust(const vb_tiling *t, vb_finish *finish)
 {
     const int narrow = t->value == VB_F32;
@@ -79,7 +86,8 @@ static void trust(const vb_tiling *t, vb_finish *finish)
     case VB_METRIC_EUCLIDEAN:
     case VB_METRIC_SQEUCLIDEAN:
         finish->epilogue = t->metric == VB_METRIC_EUCLIDEAN ? VB_ROOT : VB_SQUARED;
-        finish->low = least;
+        finish->low = t->direct ? narrow ? 0x1p-90 : 0x1p-960 : least;
+        finish->high = narrow ? FLT_MAX : DBL_MAX;
         break;
     case VB_METRIC_COSINE:
     case VB_METRIC_COSINE_SIMILARITY:
@@ -113,7 +121,7 @@ static double square_of(const vb_tiling *t, const char *row)
 
     if (t->type == VB_BF16 && !suits_pairs(row, t->d))
         return NAN;
-    if (t->metric == VB_METRIC_DOT)
+    if (t->metric == VB_METRIC_DOT || t->direct)
         return 0.0;
     vb_kernels.pair[VB_DOT][t->type](row, row, t->d, &square);
     if (vb_type_kind(t->type) == VB_REAL && !(square >= least && square <= most))

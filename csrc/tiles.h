@@ -3,7 +3,8 @@
  * Columns are packed once for many groups of rows. What is packed, and which kernel meets it, depends on
  * the type of the rows:
  *
- *   float32, float64      themselves         tile    (kernels/tile.inc)
+ *   float32, float64      themselves         tile    (kernels/tile.inc): of dot products, and of squared differences
+ *                                                    for the distances of short rows
  *   float16               as float32         tile
  *   bfloat16              in pairs           tile
  *   whole numbers, bits   as codes           tally   (kernels/sieve.inc), exact
@@ -23,6 +24,7 @@ typedef struct {
     vb_metric metric;
     vb_type type;                  /* of the rows */
     vb_type value;                 /* of the values that a tile holds: f32, f64 or i32 */
+    int direct;                    /* whether distances come from differences, not from products */
     size_t d, rows, columns;       /* the shape of a tile */
     size_t panel_bytes;            /* of packed columns */
     const vb_record *tile, *tally; /* the kernel; none: rows one by one */

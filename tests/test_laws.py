@@ -131,7 +131,7 @@ def test_same_bits_everywhere(isa, metric, dtype):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("d", [1, 45, 200, 512])
+@pytest.mark.parametrize("d", [1, 24, 45, 200, 512])
 def test_pairwise_is_as_near_as_it_says(isa, metric, dtype, d):
     """The canonical value, within the rounding of the sums: of distances a small part of themselves."""
     X = corpus(dtype, d=d)
@@ -153,6 +153,22 @@ def test_pairwise_is_as_near_as_it_says(isa, metric, dtype, d):
     # What underflows in each product and in the result.
     tiny = (d + 1) * np.finfo(dtype).smallest_subnormal
     assert (np.abs(found[sure] - exact[sure]) <= np.nan_to_num(allowed[sure], nan=np.inf) + tiny).all()
+
+
+@pytest.mark.parametrize("metric", ["sqeuclidean", "euclidean"])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_distances_of_short_rows_keep_all_digits(isa, metric, dtype):
+    """They are summed from differences: as near as the sums themselves, however far from the origin."""
+    random = np.random.default_rng(0)
+    for d in range(1, 25):
+        X = (1000 + random.standard_normal((70, d))).astype(dtype)
+        X[3], X[4, 0] = X[2], np.inf
+        exact = getattr(vb, metric)(X.astype(np.float64)[:, None], X.astype(np.float64))
+        found = vb.pairwise(X, X[:65].copy(), metric)
+        exact = exact[:, :65]
+        sure = np.isfinite(exact)
+        assert (np.abs(found[sure] - exact[sure]) <= (d + 2) / 2 * np.finfo(dtype).eps * exact[sure]).all()
+        assert same_bits(found[~sure], exact[~sure].astype(dtype))
 
 
 @pytest.mark.parametrize("metric", ["sqeuclidean", "euclidean", "cosine"])

@@ -35,6 +35,16 @@
 #define VB_TILE_ROWS 6
 #define VB_TILE_VECTORS 2
 #include "tile.inc"
+#define VB_T f32
+#define VB_TILE_SUM sqdiff
+#define VB_TILE_ROWS 4
+#define VB_TILE_VECTORS 2
+#include "tile.inc"
+#define VB_T f64
+#define VB_TILE_SUM sqdiff
+#define VB_TILE_ROWS 4
+#define VB_TILE_VECTORS 2
+#include "tile.inc"
 #define VB_T bf16
 #define VB_TILE_ROWS 4
 #define VB_TILE_VECTORS 2
@@ -99,9 +109,11 @@ const vb_record vb_records_avx2[] = {
     VB_WIDEN(vb_dot_widen_f16_avx2, VB_F16),
     VB_WIDEN(vb_dot_widen_bf16_avx2, VB_BF16),
     VB_ENCODE(vb_dot_encode_f32_avx2),
-    VB_TILE(vb_dot_tile_f32_avx2, VB_F32, 6, 2 * VF_LANES),
-    VB_TILE(vb_dot_tile_f64_avx2, VB_F64, 6, 2 * VD_LANES),
-    VB_TILE(vb_dot_tile_bf16_avx2, VB_BF16, 4, 2 * VF_LANES),
+    VB_TILE(vb_dot_tile_f32_avx2, VB_DOT, VB_F32, 6, 2 * VF_LANES),
+    VB_TILE(vb_dot_tile_f64_avx2, VB_DOT, VB_F64, 6, 2 * VD_LANES),
+    VB_TILE(vb_sqdiff_tile_f32_avx2, VB_SQDIFF, VB_F32, 4, 2 * VF_LANES),
+    VB_TILE(vb_sqdiff_tile_f64_avx2, VB_SQDIFF, VB_F64, 4, 2 * VD_LANES),
+    VB_TILE(vb_dot_tile_bf16_avx2, VB_DOT, VB_BF16, 4, 2 * VF_LANES),
     {0},
 };
 

@@ -26,6 +26,16 @@
 #define VB_TILE_ROWS 8
 #define VB_TILE_VECTORS 3
 #include "tile.inc"
+#define VB_T f32
+#define VB_TILE_SUM sqdiff
+#define VB_TILE_ROWS 12
+#define VB_TILE_VECTORS 2
+#include "tile.inc"
+#define VB_T f64
+#define VB_TILE_SUM sqdiff
+#define VB_TILE_ROWS 8
+#define VB_TILE_VECTORS 3
+#include "tile.inc"
 
 static int vb_dot_score_f64_avx512(vb_metric metric, size_t n, double norm, const double *norms, double *values)
 {
@@ -50,8 +60,10 @@ const vb_record vb_records_avx512[] = {
     VB_WIDEN(vb_dot_widen_f16_avx512, VB_F16),
     VB_WIDEN(vb_dot_widen_bf16_avx512, VB_BF16),
     VB_ENCODE(vb_dot_encode_f32_avx512),
-    VB_TILE(vb_dot_tile_f32_avx512, VB_F32, 12, 2 * VF_LANES),
-    VB_TILE(vb_dot_tile_f64_avx512, VB_F64, 8, 3 * VD_LANES),
+    VB_TILE(vb_dot_tile_f32_avx512, VB_DOT, VB_F32, 12, 2 * VF_LANES),
+    VB_TILE(vb_dot_tile_f64_avx512, VB_DOT, VB_F64, 8, 3 * VD_LANES),
+    VB_TILE(vb_sqdiff_tile_f32_avx512, VB_SQDIFF, VB_F32, 12, 2 * VF_LANES),
+    VB_TILE(vb_sqdiff_tile_f64_avx512, VB_SQDIFF, VB_F64, 8, 3 * VD_LANES),
     {0},
 };
 

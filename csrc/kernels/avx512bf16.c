@@ -28,7 +28,7 @@ VB_INLINE vf vp_fuse(vp a, vp b, vf c) { return _mm512_dpbf16_ps(c, (__m512bh)a,
 #include "tile.inc"
 
 const vb_record vb_records_avx512bf16[] = {
-    VB_TILE(vb_dot_tile_bf16_avx512, VB_BF16, 12, 2 * VF_LANES),
+    VB_TILE(vb_dot_tile_bf16_avx512, VB_DOT, VB_BF16, 12, 2 * VF_LANES),
     {0},
 };
 

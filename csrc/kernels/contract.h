@@ -77,7 +77,7 @@ typedef int vb_score_kernel(vb_metric metric, size_t n, double norm, const doubl
 
 /* ---- tiles: many rows with many, operands packed ------------------------------------ */
 
-/* What a tile makes of its dot products s[i][j] of row i and column j, in the tile's type T:
+/* What a tile makes of its sums s[i][j] of row i and column j, in the tile's type T. Of dot products:
  *
  *   VB_RAW         s                                  unsure if |s| > high, or NaN
  *   VB_SQUARED     t - 2 s, t = row[i] + column[j]    unsure if not at least low * t
@@ -85,13 +85,18 @@ typedef int vb_score_kernel(vb_metric metric, size_t n, double norm, const doubl
  *   VB_SIMILARITY  s * row[i] * column[j], not under -1    unsure if not at most high
  *   VB_ANGULAR     1 minus that                            the same
  *
+ * and of sqdiff:
+ *
+ *   VB_SQUARED     s                                  unsure if not low <= s <= high
+ *   VB_ROOT        the root of that                   the same
+ *
  * Each operation is rounded to T, in the order written. For bfloat16 rows T is float32. */
 typedef enum { VB_RAW, VB_SQUARED, VB_ROOT, VB_SIMILARITY, VB_ANGULAR } vb_epilogue;
 
 typedef struct {
     vb_epilogue epilogue;
     double low, high;
-    const void *row, *column; /* T each; not used by VB_RAW */
+    const void *row, *column; /* T each; not used by VB_RAW, nor of sqdiff */
 } vb_finish;
 
 /* A block of the tile's shape (rows x columns of its record). panel: element k of column j at
@@ -99,8 +104,8 @@ typedef struct {
  * Bit j of unsure[i]: the value does not stand (see above).
  *
  * Every s is summed in T in this one order, whatever the tile: element k after element k - 1 by a
- * fused multiply-add from +0, in blocks of VB_TILE_BLOCK elements; the sums of the blocks are added up
- * in order. */
+ * fused multiply-add from +0 (of sqdiff the square of a rounded difference), in blocks of VB_TILE_BLOCK elements;
+ * the sums of the blocks are added up in order. */
 #define VB_TILE_BLOCK 64
 /* For bfloat16 a pair of elements is in the place of one, d is rounded up to even, and in a pair the
  * second goes first: s + a[1] * b[1], rounded, + a[0] * b[0], rounded. Elements must be 0 or of a magnitude from
@@ -219,7 +224,7 @@ typedef struct {
         VB_PAIR(vb_dotnorm_##T##_##isa, VB_DOTNORM, type), VB_ROWS(vb_dotnorm_rows_##T##_##isa, VB_DOTNORM, type)
 #define VB_SCORE(name) {#name, VB_FORM_SCORE, VB_DOT, VB_F64, {.score = name}, 0, 0, 0}
 #define VB_SCREEN(name, accumulator, type) {#name, VB_FORM_SCREEN, accumulator, type, {.screen = name}, 0, 0, 0}
-#define VB_TILE(name, type, rows, columns) {#name, VB_FORM_TILE, VB_DOT, type, {.tile = name}, rows, columns, 0}
+#define VB_TILE(name, sum, type, rows, columns) {#name, VB_FORM_TILE, sum, type, {.tile = name}, rows, columns, 0}
 #define VB_SIEVE(name, type, rows, limit) {#name, VB_FORM_SIEVE, VB_DOT, type, {.sieve = name}, rows, VB_PANEL, limit}
 #define VB_TALLY(name, type, rows) {#name, VB_FORM_TALLY, VB_DOT, type, {.tally = name}, rows, VB_PANEL, 0}
 #define VB_WIDEN(name, type) {#name, VB_FORM_WIDEN, VB_DOT, type, {.widen = name}, 0, 0, 0}
@@ -234,8 +239,9 @@ extern const vb_record vb_records_avx512popcnt[], vb_records_avx512bf16[], vb_re
 typedef struct {
     vb_pair_kernel *pair[VB_ACCUMULATORS][VB_TYPES];
     vb_rows_kernel *rows[VB_ACCUMULATORS][VB_TYPES];
-    vb_screen_kernel *screen[VB_ACCUMULATORS][VB_TYPES];                 /* NULL where there is none */
-    const vb_record *tile[VB_TYPES], *sieve[VB_TYPES], *tally[VB_TYPES]; /* NULL where there is none */
+    /* NULL where there is none: */
+    vb_screen_kernel *screen[VB_ACCUMULATORS][VB_TYPES];
+    const vb_record *tile[VB_ACCUMULATORS][VB_TYPES], *sieve[VB_TYPES], *tally[VB_TYPES];
     const vb_record *encode;
     vb_widen_kernel *widen[VB_TYPES]; /* of f16 and bf16 */
     vb_score_kernel *score;

@@ -34,6 +34,16 @@
 #define VB_TILE_ROWS 6
 #define VB_TILE_VECTORS 4
 #include "tile.inc"
+#define VB_T f32
+#define VB_TILE_SUM sqdiff
+#define VB_TILE_ROWS 6
+#define VB_TILE_VECTORS 4
+#include "tile.inc"
+#define VB_T f64
+#define VB_TILE_SUM sqdiff
+#define VB_TILE_ROWS 6
+#define VB_TILE_VECTORS 4
+#include "tile.inc"
 #define VB_T bf16
 #define VB_TILE_ROWS 6
 #define VB_TILE_VECTORS 4
@@ -98,9 +108,11 @@ const vb_record vb_records_neon[] = {
     VB_WIDEN(vb_dot_widen_f16_neon, VB_F16),
     VB_WIDEN(vb_dot_widen_bf16_neon, VB_BF16),
     VB_ENCODE(vb_dot_encode_f32_neon),
-    VB_TILE(vb_dot_tile_f32_neon, VB_F32, 6, 4 * VF_LANES),
-    VB_TILE(vb_dot_tile_f64_neon, VB_F64, 6, 4 * VD_LANES),
-    VB_TILE(vb_dot_tile_bf16_neon, VB_BF16, 6, 4 * VF_LANES),
+    VB_TILE(vb_dot_tile_f32_neon, VB_DOT, VB_F32, 6, 4 * VF_LANES),
+    VB_TILE(vb_dot_tile_f64_neon, VB_DOT, VB_F64, 6, 4 * VD_LANES),
+    VB_TILE(vb_sqdiff_tile_f32_neon, VB_SQDIFF, VB_F32, 6, 4 * VF_LANES),
+    VB_TILE(vb_sqdiff_tile_f64_neon, VB_SQDIFF, VB_F64, 6, 4 * VD_LANES),
+    VB_TILE(vb_dot_tile_bf16_neon, VB_DOT, VB_BF16, 6, 4 * VF_LANES),
     {0},
 };
 

@@ -33,6 +33,16 @@
 #define VB_TILE_ROWS 4
 #define VB_TILE_VECTORS 4
 #include "tile.inc"
+#define VB_T f32
+#define VB_TILE_SUM sqdiff
+#define VB_TILE_ROWS 4
+#define VB_TILE_VECTORS 4
+#include "tile.inc"
+#define VB_T f64
+#define VB_TILE_SUM sqdiff
+#define VB_TILE_ROWS 4
+#define VB_TILE_VECTORS 4
+#include "tile.inc"
 #define VB_T bf16
 #define VB_TILE_ROWS 4
 #define VB_TILE_VECTORS 4
@@ -97,8 +107,10 @@ const vb_record vb_records_scalar[] = {
     VB_WIDEN(vb_dot_widen_f16_scalar, VB_F16),
     VB_WIDEN(vb_dot_widen_bf16_scalar, VB_BF16),
     VB_ENCODE(vb_dot_encode_f32_scalar),
-    VB_TILE(vb_dot_tile_f32_scalar, VB_F32, 4, 4 * VF_LANES),
-    VB_TILE(vb_dot_tile_f64_scalar, VB_F64, 4, 4 * VD_LANES),
-    VB_TILE(vb_dot_tile_bf16_scalar, VB_BF16, 4, 4 * VF_LANES),
+    VB_TILE(vb_dot_tile_f32_scalar, VB_DOT, VB_F32, 4, 4 * VF_LANES),
+    VB_TILE(vb_dot_tile_f64_scalar, VB_DOT, VB_F64, 4, 4 * VD_LANES),
+    VB_TILE(vb_sqdiff_tile_f32_scalar, VB_SQDIFF, VB_F32, 4, 4 * VF_LANES),
+    VB_TILE(vb_sqdiff_tile_f64_scalar, VB_SQDIFF, VB_F64, 4, 4 * VD_LANES),
+    VB_TILE(vb_dot_tile_bf16_scalar, VB_DOT, VB_BF16, 4, 4 * VF_LANES),
     {0},
 };

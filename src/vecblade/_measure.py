@@ -123,10 +123,13 @@ def pairwise(
     TypeError
         An argument is not numeric, or a conversion to float would change values.
 
-    Notes ----- float32 rows are accumulated in float32, in one order that depends on neither the CPU
+    Notes
+    -----
+    float32 rows are accumulated in float32, in one order that depends on neither the CPU
     nor the number of threads, nor on the other rows. Where a distance or a cosine distance would lose
     digits to cancellation it is measured again as the row functions do it, so that relative errors stay
-    under 1e-5 (float64: 1e-12), also for near-duplicates far from the origin. float16 rows give the
+    under 1e-5 (float64: 1e-12), also for near-duplicates far from the origin. L2 distances of up to 24
+    elements are summed from differences, and keep nearly all digits. float16 rows give the
     bits that they give as float32; bfloat16 rows are accumulated in pairs. Of int8, uint8 and bits,
     every value is that of the row functions.
 
@@ -148,19 +151,31 @@ def pairwise(
     threads = _threads.resolve(threads)
     inputs = {"A": a} if B is None else {"A": a, "B": b}
     working = _arrays.agreed_one(a, "A", b, "B")
-    shape = (len(a) * (len(a) - 1) // 2,) if condensed else (len(a), len(b))
+    shape = pairs_shape(a, b, condensed)
     result = _arrays.output(out, shape, _core.value_dtype(number, working, working, a.shape[1]), inputs)
-    if condensed:
+    pairwise_into(number, a, None if B is None else b, working, result, threads)
+    return result
+
+
+def pairs_shape(a: np.ndarray, b: np.ndarray, condensed: bool) -> tuple[int, ...]:
+    return (len(a) * (len(a) - 1) // 2,) if condensed else (len(a), len(b))
+
+
+def pairwise_into(
+    metric: int, a: np.ndarray, b: np.ndarray | None, working: np.dtype[Any], out: np.ndarray, threads: int
+) -> None:
+    """All pairs of checked rows, read as one type; of `a` alone each once, and condensed if `out` is 1-D."""
+    if out.ndim == 1:
         # Each pair once needs the matrix whole.
         whole = _arrays.native(a, working)
-        _threads.run(_core.pairwise(number, whole, whole, "condensed", threads, result), threads)
-        return result
+        _threads.run(_core.pairwise(metric, whole, whole, "condensed", threads, out), threads)
+        return
     for i, some in _arrays.blocks(a, working):
-        for j, others in _arrays.blocks(b, working) if B is not None or len(some) < len(a) else [(0, some)]:
-            part = result[i : i + len(some), j : j + len(others)]
+        alone = b is None and len(some) == len(a)
+        for j, others in [(0, some)] if alone else _arrays.blocks(a if b is None else b, working):
+            part = out[i : i + len(some), j : j + len(others)]
             layout = "mirrored" if some is others else "full"
-            _threads.run(_core.pairwise(number, some, others, layout, threads, part), threads)
-    return result
+            _threads.run(_core.pairwise(metric, some, others, layout, threads, part), threads)
 
 
 def normalize(X: Any, *, out: Any = None, threads: Any = None, dtype: Any = None) -> np.ndarray:

@@ -111,8 +111,10 @@ static double plain_chain(const vb_record *record, const char *row, const char *
         double wide = 0.0;
         float narrow = 0.0f;
         for (size_t i = k; i < d && i < k + VB_TILE_BLOCK; i++) {
-            const double a = vb_element(record->type, row, i ^ swap);
-            const double b = vb_element(record->type, panel, place(record, j, i ^ swap));
+            double a = vb_element(record->type, row, i ^ swap);
+            double b = vb_element(record->type, panel, place(record, j, i ^ swap));
+            if (record->accumulator == VB_SQDIFF)
+                a = b = record->type == VB_F64 ? a - b : (float)a - (float)b;
             narrow = fmaf((float)a, (float)b, narrow);
             wide = fma(a, b, wide);
         }
@@ -127,7 +129,7 @@ static int check_tile(const vb_record *record, size_t d)
     const vb_type type = record->type == VB_F64 ? VB_F64 : VB_F32;
     const size_t size = vb_type_size(record->type), pitch = MOST * size;
     const vb_view view = {rows, (ptrdiff_t)pitch, NULL, 0};
-    const vb_finish finish = {VB_RAW, 0.0, 1e30, NULL, NULL};
+    const vb_finish finish = {record->accumulator == VB_DOT ? VB_RAW : VB_SQUARED, 0.0, 1e30, NULL, NULL};
     uint64_t unsure[16];
     int wrong = 0;
 
