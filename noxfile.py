@@ -1,4 +1,4 @@
-"""Sessions for development: ``nox -s tests isa sanitize mutate arm lint bench``."""
+"""Sessions for development: ``nox -s tests originals isa sanitize mutate arm lint bench``."""
 
 import shutil
 import subprocess
@@ -13,8 +13,15 @@ nox.options.reuse_existing_virtualenvs = True
 @nox.session
 def tests(session):
     """The suite, from a fresh install."""
-    session.install(".[test]")
+    session.install(".[test,interop]")
     session.run("pytest", *session.posargs)
+
+
+@nox.session
+def originals(session):
+    """SciPy's and scikit-learn's own tests, on ours."""
+    session.install(".[test,interop]")
+    session.run("python", "tests/originals.py")
 
 
 @nox.session

@@ -10,6 +10,9 @@ from functools import partial
 import limits
 from peers import arrays, distance, faiss, ml_dtypes, np, numkong, pairs, simsimd, usearch, vb
 
+import vecblade.numpy as vb_numpy
+import vecblade.scipy as vb_scipy
+import vecblade.sklearn as vb_sklearn
 from vecblade import _core
 
 DIMS = (4, 32, 128, 256, 768, 1536)
@@ -270,6 +273,73 @@ def small_search():
         yield f"{metric} b1 {n} in {m}x1024 k=10", case
 
 
+def drop_in():
+    """Our form of a function beside the original of the same name."""
+    for dtype, rows, d in (("f8", 2048, 768), ("f8", 2048, 3), ("f8", 50, 128), ("f4", 2048, 768)):
+        A, B = arrays(rows, d, dtype, 0), arrays(rows, d, dtype, 1)
+        for metric in ("euclidean", "cosine"):
+            if distance:
+                case = {"vecblade": partial(vb_scipy.cdist, A, B, metric)}
+                case["scipy cdist"] = partial(distance.cdist, A, B, metric)
+                yield f"cdist {metric} {dtype} {rows}x{rows}x{d}", case
+        for name in ("cosine_similarity", "euclidean_distances"):
+            if pairs and d > 3:
+                case = {"vecblade": partial(getattr(vb_sklearn, name), A, B)}
+                case["sklearn"] = partial(getattr(pairs, name), A, B)
+                yield f"{name} {dtype} {rows}x{rows}x{d}", case
+    A, B = arrays(4096, 128, "f4", 0), arrays(4096, 128, "f4", 1)
+    for name in ("cosine_similarity", "euclidean_distances", "pairwise_distances_argmin"):
+        if pairs:
+            case = {"vecblade": partial(getattr(vb_sklearn, name), A, B)}
+            case["sklearn"] = partial(getattr(pairs, name), A, B)
+            yield f"{name} f4 4096x4096x128", case
+    if pairs:
+        from sklearn.neighbors import NearestNeighbors
+
+        X = arrays(1_000_000, 128)
+        for queries in (1000, 1):
+            Q = arrays(queries, 128, seed=1)
+            case = {}
+            for who, kind in (("vecblade", vb_sklearn.NearestNeighbors), ("sklearn", NearestNeighbors)):
+                case[who] = partial(kind(n_neighbors=10, algorithm="brute").fit(X).kneighbors, Q)
+            yield f"NearestNeighbors f4 {queries} in 1000000x128 k=10", case
+    for dtype in ("f8", "f4", "i1"):
+        a, b = arrays(1, 768, dtype, 0)[0].copy(), arrays(1, 768, dtype, 1)[0].copy()
+        yield f"dot {dtype} d=768", {"vecblade": partial(vb_numpy.dot, a, b), "numpy": partial(np.dot, a, b)}
+    X, q = arrays(100_000, 768), arrays(1, 768, seed=1)[0]
+    for name in ("dot", "vecdot"):
+        case = {"vecblade": partial(getattr(vb_numpy, name), X, q), "numpy": partial(getattr(np, name), X, q)}
+        yield f"{name} f4 100000x768", case
+    case = {"vecblade": partial(vb_numpy.linalg.norm, X, axis=1), "numpy": partial(np.linalg.norm, X, axis=1)}
+    yield "norm f4 100000x768", case
+    H = arrays(2048, 768, "f2")
+    yield (
+        "matmul f2 200x200x768",
+        {
+            "vecblade": partial(vb_numpy.matmul, H[:200], H[:200].T),
+            "numpy": partial(np.matmul, H[:200], H[:200].T),
+        },
+    )
+
+
+def redirection():
+    """What it costs that a call goes through `vecblade.scipy`: to vecblade's own function, and to SciPy's."""
+    if distance:
+        a, b = arrays(1, 8, "f8", 0)[0].copy(), arrays(1, 8, "f8", 1)[0].copy()
+        for metric in ("euclidean", "cosine"):
+            case = {"vecblade": partial(getattr(vb_scipy, metric), a, b)}
+            yield f"{metric} d=8, accelerated", case | {"vecblade itself": partial(getattr(vb, metric), a, b)}
+            w = np.ones(8)
+            case = {"vecblade": partial(getattr(vb_scipy, metric), a, b, w)}
+            yield f"{metric} d=8, passed on", case | {"scipy": partial(getattr(distance, metric), a, b, w)}
+        A = arrays(4, 8, "f8", 0)
+        case = {"vecblade": partial(vb_scipy.cdist, A, A, "cityblock")}
+        yield "cdist 4x4x8, passed on", case | {"scipy": partial(distance.cdist, A, A, "cityblock")}
+        case = {"vecblade": partial(vb_scipy.cdist, A, A)}
+        case |= {"vecblade itself": partial(vb.pairwise, A, A), "scipy": partial(distance.cdist, A, A)}
+        yield "cdist 4x4x8, accelerated", case
+
+
 GROUPS = {
     "one-to-one": one_to_one,
     "one-to-many": one_to_many,
@@ -283,4 +353,6 @@ GROUPS = {
     "small-one-to-many": small_one_to_many,
     "small-many-to-many": small_many_to_many,
     "small-search": small_search,
+    "drop-in": drop_in,
+    "redirection": redirection,
 }

@@ -5,6 +5,7 @@ import mmap
 import signal
 import subprocess
 import sys
+import warnings
 from contextlib import contextmanager
 from functools import partial
 
@@ -127,6 +128,35 @@ def same_bits(a, b):
         return False
     nan = np.isnan(a)
     return np.array_equal(nan, np.isnan(b)) and a[~nan].tobytes() == b[~nan].tobytes()
+
+
+def outcome(function, *args, **kwargs):
+    """What a call comes to: its result, or its exception as (type, message)."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return function(*args, **kwargs)
+        except Exception as error:
+            return type(error), str(error)
+
+
+def as_original(ours, theirs, rtol, atol=0.0):
+    """Whether a drop-in's outcome is the original's: type, dtype, shape, and values as near as this."""
+    if isinstance(theirs, tuple) and theirs and isinstance(theirs[0], type):
+        return isinstance(ours, tuple) and ours == theirs
+    if isinstance(theirs, (tuple, list)):
+        return len(ours) == len(theirs) and all(
+            as_original(x, y, rtol, atol) for x, y in zip(ours, theirs, strict=True)
+        )
+    a, b = np.asarray(ours), np.asarray(theirs)
+    if b.dtype == object:
+        return a.dtype == object and as_original(list(ours), list(theirs), rtol, atol)
+    return (
+        type(ours) is type(theirs)
+        and a.dtype == b.dtype
+        and a.shape == b.shape
+        and bool(np.isclose(a, b, rtol=rtol, atol=atol, equal_nan=True).all())
+    )
 
 
 class GuardedRow:

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,9 @@ import pytest
 from conftest import LEVELS
 
 import vecblade as vb
+import vecblade.numpy
+import vecblade.scipy
+import vecblade.sklearn
 from vecblade import _core
 
 
@@ -76,14 +80,38 @@ def test_public_names_are_documented():
             assert ">>> " in documented or name == "get_num_threads", f"{name} has no example"
 
 
+def drop_ins():
+    """The functions that stand for other libraries', by module and name."""
+    for module in (vecblade.numpy, vecblade.numpy.linalg, vecblade.scipy, vecblade.sklearn):
+        for name in module.__all__:
+            if name != "linalg" and (name != "NearestNeighbors" or find_spec("sklearn")):
+                yield f"{module.__name__}.{name}", getattr(module, name)
+    if find_spec("sklearn"):
+        for name in ("kneighbors", "radius_neighbors"):
+            yield f"NearestNeighbors.{name}", getattr(vecblade.sklearn.NearestNeighbors, name)
+
+
+def test_drop_ins_are_documented():
+    for name, function in drop_ins():
+        documented = inspect.getdoc(function) or ""
+        assert ">>> " in documented, f"{name} has no example"
+        for section in ("Parameters", "Returns", "Raises"):
+            assert f"{section}\n---" in documented or name.endswith(("chunked", "NearestNeighbors")), name
+
+
 PAGES = sorted(Path(__file__).parent.parent.glob("docs/*.md"))
-DOCUMENTED = {name: inspect.getdoc(getattr(vb, name)) or "" for name in vb.__all__} | {
-    page.name: page.read_text(encoding="utf-8").replace("```", "") for page in PAGES
-}
+DOCUMENTED = (
+    {name: inspect.getdoc(getattr(vb, name)) or "" for name in vb.__all__}
+    | {name: inspect.getdoc(function) or "" for name, function in drop_ins()}
+    | {page.name: page.read_text(encoding="utf-8").replace("```", "") for page in PAGES}
+)
 
 
 @pytest.mark.parametrize("name", [name for name, text in DOCUMENTED.items() if ">>> " in text])
 def test_examples_in_docstrings_and_pages(name):
+    for needed in ("scipy", "sklearn"):
+        if needed in name or f">>> from {needed}" in DOCUMENTED[name]:
+            pytest.importorskip(needed)
     test = doctest.DocTestParser().get_doctest(DOCUMENTED[name], {}, name, None, 0)
     before = _core.active_level()
     assert doctest.DocTestRunner().run(test).failed == 0

@@ -9,6 +9,8 @@ Search (``_search.py``, ``_rescore.py``, ``_index.py``)
     `topk`, `within`, `FlatIndex`, `explain`
 Smaller types (``_convert.py``)
     `astype`, `quantize`, `pack_bits`, `unpack_bits`
+In place of other libraries (``numpy/``, ``scipy.py``, ``sklearn.py``, ``_patch.py``)
+    `patch`, `unpatch`, and the modules ``vecblade.numpy``, ``vecblade.scipy``, ``vecblade.sklearn``
 This machine (``_info.py``, ``_threads.py``)
     `cpu_info`, `set_num_threads`, `get_num_threads`
 
@@ -21,6 +23,7 @@ from ._core import cosine, cosine_similarity, dot, euclidean, hamming, jaccard, 
 from ._index import FlatIndex, explain
 from ._info import cpu_info
 from ._measure import normalize, pairwise
+from ._patch import patch, unpatch
 from ._search import Explanation, TopK, Within, topk, within
 from ._threads import get_num_threads, set_num_threads
 
@@ -45,11 +48,13 @@ __all__ = [
     "normalize",
     "pack_bits",
     "pairwise",
+    "patch",
     "quantize",
     "set_num_threads",
     "sqeuclidean",
     "topk",
     "unpack_bits",
+    "unpatch",
     "within",
 ]
 

@@ -1,4 +1,4 @@
-"""The command line: ``python -m vecblade search | compare | info | demo``."""
+"""The command line: ``python -m vecblade search | compare | run | info | demo``."""
 
 from __future__ import annotations
 
@@ -47,6 +47,16 @@ def parser() -> argparse.ArgumentParser:
     compare.add_argument("--seconds", type=float, default=1.0, help="for each line of the table")
     compare.add_argument("--threads", type=int, default=1, help="for every library (default: 1)")
 
+    script = commands.add_parser(
+        "run", help="a script, unmodified, with SciPy's and scikit-learn's functions accelerated"
+    )
+    script.add_argument("--log", action="store_true", help="a line for each call, to standard error")
+    script.add_argument(
+        "-m", dest="module", action="store_true", help="a module instead, as python -m has it"
+    )
+    script.add_argument("script", metavar="script.py", help="or the name of a module")
+    script.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help="what is passed to it")
+
     info = commands.add_parser("info", help="which instruction set runs, and which kernels")
     info.add_argument("--json", action="store_true")
 
@@ -79,8 +89,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command. Returns its exit status: 2 for wrong input, 130 after Ctrl-C."""
+    arguments = parser().parse_args(argv)
+    if arguments.command == "run":
+        from ._patch import run_patched
+
+        run_patched(arguments.script, arguments.arguments, arguments.module, arguments.log)
+        return 0
     try:
-        return run(parser().parse_args(argv))
+        return run(arguments)
     except (OSError, TypeError, ValueError, MemoryError) as error:
         if isinstance(error, BrokenPipeError):  # the reader has what it wanted
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -59,8 +59,8 @@ def numbers(x: Any, name: str, reading: str | None = None) -> np.ndarray:
     """
     The argument as an array of numbers that the core takes or that convert without loss.
 
-    NumPy arrays, objects with ``__dlpack__`` (CPU tensors), ``__array__`` or the buffer protocol
-    are not copied.
+    NumPy arrays, Arrow columns, objects with ``__dlpack__`` (CPU tensors), ``__array__`` or the buffer
+    protocol are not copied.
     """
     array = x if type(x) is np.ndarray else foreign(x, name)
     kind = array.dtype.char
@@ -107,8 +107,9 @@ def numbers(x: Any, name: str, reading: str | None = None) -> np.ndarray:
             f"{name} has dtype bool; pass {name}.astype(np.float32) to measure it as zeros and ones, "
             f"or vb.pack_bits({name}) to measure it as bits"
         )
+    hint = f"; if it holds an array for each row, pass np.stack({name})" if kind == "O" else ""
     raise TypeError(
-        f"{name} has dtype {array.dtype}; accepted are float64, float32, float16, bfloat16 and integers"
+        f"{name} has dtype {array.dtype}; accepted are float64, float32, float16, bfloat16 and integers{hint}"
     )
 
 
@@ -137,7 +138,12 @@ def foreign(x: Any, name: str) -> np.ndarray:
             raise TypeError(
                 f"{name} ({type(x).__name__}) is negated when it is read; pass {name}.resolve_neg()"
             )
-        if hasattr(x, "__dlpack__"):
+        if hasattr(x, "__arrow_c_array__") or hasattr(x, "__arrow_c_stream__"):
+            from ._arrow import read  # on demand: few arrays are Arrow's
+
+            if (column := read(x, name)) is not None:
+                return column
+        elif hasattr(x, "__dlpack__"):
             try:
                 return np.from_dlpack(x)
             except (BufferError, RuntimeError, TypeError, ValueError) as error:
@@ -154,7 +160,10 @@ def foreign(x: Any, name: str) -> np.ndarray:
             f"{name} ({type(x).__name__}) cannot be read as an array of numbers: {error}"
         ) from error
     if array.dtype == object:
-        raise TypeError(f"{name} ({type(x).__name__}) is not an array of numbers, nor rows of one length")
+        raise TypeError(
+            f"{name} ({type(x).__name__}) is not an array of numbers, nor rows of one length; "
+            f"if it holds an array for each row, pass np.stack({name})"
+        )
     if array.size == 0 and not hasattr(x, "dtype"):
         array = array.astype(np.float64)
     return array

@@ -74,6 +74,7 @@ def use_level(name, source="level"):
 
 include "_registry.pxi"
 include "_dlpack.pxi"
+include "_arrow.pxi"
 
 use_level(os.environ.get("VECBLADE_ISA") or None, "VECBLADE_ISA")
 

@@ -286,7 +286,9 @@ def find_topk(
     eligible: Eligible,
     threads: int,
     progress: Callable[[float, float], object] | None,
+    dtype: np.dtype[Any] | None = None,
 ) -> tuple[TopK, Explanation]:
+    """With values of this type, or of the metric's."""
     k = min(k, eligible.count)
     indices, values = np.empty((len(q), k), np.int64), np.empty((len(q), k), np.float64)
     told = NOTHING
@@ -296,12 +298,16 @@ def find_topk(
             told = _topk_into(
                 some, corpus, metric, eligible, threads, progress, indices[part], values[part], told
             )
-    return TopK(indices, _rounded(values, metric, q, corpus)), told
+    return TopK(indices, _rounded(values, dtype or _values(metric, q, corpus))), told
 
 
-def _rounded(values: np.ndarray, metric: str, q: Queries, corpus: Corpus) -> np.ndarray:
-    """The float64 values in the result's type."""
-    dtype = _core.value_dtype(_core.METRICS[metric], q.dtype, corpus.dtype, corpus.rows.shape[1])
+def _values(metric: str, q: Queries, corpus: Corpus) -> np.dtype[Any]:
+    """The type of the metric's values."""
+    return _core.value_dtype(_core.METRICS[metric], q.dtype, corpus.dtype, corpus.rows.shape[1])
+
+
+def _rounded(values: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
+    """float64 values in the result's type."""
     return _core.narrowed(values) if dtype == np.float32 else values.astype(dtype, copy=False)
 
 
@@ -406,7 +412,9 @@ def find_within(
     eligible: Eligible,
     threads: int,
     progress: Callable[[float, float], object] | None,
+    dtype: np.dtype[Any] | None = None,
 ) -> tuple[Within, Explanation]:
+    """With values of this type, or of the metric's."""
     parts, told = [], NOTHING
     for first, some in q.pieces():
         for start, others, part in corpus.pieces(eligible):
@@ -419,7 +427,7 @@ def find_within(
             parts.append((first, start, *job.found()))
     alone = len(parts) == 1 and parts[0][:2] == (0, 0)
     offsets, indices, values = parts[0][2:] if alone else _joined(parts, len(q))
-    return Within(offsets, indices, _rounded(values, metric, q, corpus)), told
+    return Within(offsets, indices, _rounded(values, dtype or _values(metric, q, corpus))), told
 
 
 def _joined(parts: list[tuple[int, int, np.ndarray, np.ndarray, np.ndarray]], queries: int) -> Any:

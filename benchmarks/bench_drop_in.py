@@ -1,0 +1,6 @@
+GROUP = "drop-in"
+
+
+def test(benchmark, name, call):
+    benchmark.group = name
+    benchmark(call)

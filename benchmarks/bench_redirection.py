@@ -1,0 +1,6 @@
+GROUP = "redirection"
+
+
+def test(benchmark, name, call):
+    benchmark.group = name
+    benchmark(call)

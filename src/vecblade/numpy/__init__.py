@@ -1,0 +1,302 @@
+"""
+NumPy with faster, more exact products of vectors: ``import vecblade.numpy as np``.
+
+`dot`, `inner`, `vdot`, `vecdot`, `matmul` and ``linalg.norm``, ``linalg.vector_norm``, ``linalg.vecdot`` and
+``linalg.matmul`` have NumPy's signatures and shapes. Every other name is NumPy's own, and so are calls
+that are not accelerated. What is which, and every known difference (sums of int8 do not wrap, those of
+float16 keep their digits): ``docs/dropin.md``. The operator ``@`` is NumPy's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy
+
+from .. import _arrays, _core, _dropin, _measure, _threads
+from . import linalg
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["dot", "inner", "linalg", "matmul", "vdot", "vecdot"]
+
+# Both sides have one of these types. Sums of the first two are of the type itself, those of bytes exact.
+FLOATS, HALF, BYTES = frozenset("fd"), frozenset("e"), frozenset("bB")
+SUMMED = FLOATS | HALF | BYTES
+
+
+def __getattr__(name: str) -> Any:
+    """What is not here is NumPy's own."""
+    if name.startswith("__"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(numpy, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *dir(numpy)})
+
+
+# ---- what is fast --------------------------------------------------------------------------
+
+
+def pair(a: Any, b: Any) -> tuple[numpy.ndarray, numpy.ndarray] | None:
+    """Two arrays of one type that is summed here, or None."""
+    if type(a) is not numpy.ndarray or type(b) is not numpy.ndarray:
+        a, b = (_dropin.plain(x) if isinstance(x, (numpy.ndarray, list, tuple)) else None for x in (a, b))
+        if a is None or b is None:
+            return None
+    return (a, b) if a.dtype == b.dtype and a.dtype.char in SUMMED and a.dtype.isnative else None
+
+
+def sum_type(a: numpy.ndarray) -> numpy.dtype[Any]:
+    """The type of a sum over the last axis."""
+    if a.dtype.char in BYTES:
+        return _core.value_dtype(_core.METRICS["dot"], a.dtype, a.dtype, a.shape[-1])
+    return a.dtype
+
+
+def fits(out: Any, shape: tuple[int, ...], dtype: numpy.dtype[Any], *inputs: numpy.ndarray) -> bool:
+    """Whether results can be written to the caller's array directly."""
+    return (
+        type(out) is numpy.ndarray
+        and out.shape == shape
+        and out.dtype == dtype
+        and out.flags.c_contiguous
+        and out.flags.writeable
+        and not any(_arrays.overlap(out, x) for x in inputs)
+    )
+
+
+def row_sums(a: numpy.ndarray, b: numpy.ndarray, out: Any = None) -> Any:
+    """Dot products over the last axis, broadcast; None if the call is to be passed on."""
+    if not (a.ndim and b.ndim and a.shape[-1] == b.shape[-1]):
+        return None
+    dtype = sum_type(a)
+    if a.ndim == b.ndim == 1 and out is None:
+        return dtype.type(_core.dot(a, b))
+    try:
+        shape = numpy.broadcast_shapes(a.shape[:-1], b.shape[:-1])
+    except ValueError:
+        return None
+    if out is not None and not fits(out, shape, dtype, a, b):
+        return None
+    if dtype == numpy.float16:
+        sums = numpy.asarray(_core.dot(a, b))
+        if out is None:
+            return sums.astype(dtype)
+        out[...] = sums
+        return out
+    return _core.dot(a, b, out=out)
+
+
+def all_sums(a: numpy.ndarray, b: numpy.ndarray, out: Any = None) -> Any:
+    """Dot products of all pairs of rows of the smaller types; of the others the BLAS is as fast: None."""
+    if not (a.ndim == b.ndim == 2 and a.dtype.char not in FLOATS and a.shape[1] == b.shape[1]):
+        return None
+    dtype, shape = sum_type(a), (len(a), len(b))
+    if out is not None and not fits(out, shape, dtype, a, b):
+        return None
+    metric = _core.METRICS["dot"]
+    made = _core.value_dtype(metric, a.dtype, a.dtype, a.shape[1])
+    into = out if out is not None and made == dtype else numpy.empty(shape, made)
+    _measure.pairwise_into(metric, a, None if a is b else b, a.dtype, into, _threads.resolve(None))
+    if made == dtype:
+        return into
+    if out is None:
+        return into.astype(dtype)
+    out[...] = into
+    return out
+
+
+def product(a: numpy.ndarray, b: numpy.ndarray, out: Any) -> Any:
+    """``a @ b`` where one side is a vector, or both are matrices and the second a transpose; else None."""
+    if b.ndim == 1:
+        return row_sums(a, b, out)
+    if b.ndim == 2 and b.strides[0] == b.itemsize and (a.ndim == 1 or a.ndim == 2):
+        return row_sums(b.T, a, out) if a.ndim == 1 else all_sums(a, b.T, out)
+    return None
+
+
+# ---- NumPy's functions ---------------------------------------------------------------------
+
+
+def dot(a: Any, b: Any, out: Any = None) -> Any:
+    """
+    Dot product of two arrays: `numpy.dot`.
+
+    Parameters
+    ----------
+    a, b : array_like
+        Fast are two vectors, a matrix (or more axes) and a vector, and a vector and a transposed matrix, of
+        one type: float64, float32, float16, int8 or uint8; and of the last three a matrix and a
+        transposed one.
+    out : ndarray, optional
+        Where to put the result.
+
+    Returns
+    -------
+    ndarray or scalar
+        Of the type of the arrays, rounded once from a float64 sum; of int8 and uint8 the exact sums in
+        int32, or int64 for very long rows.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As NumPy does.
+
+    Examples
+    --------
+    >>> import vecblade.numpy as np
+    >>> a = np.array([100, 100], np.int8)
+    >>> int(np.dot(a, a))
+    20000
+    """
+    both = pair(a, b)
+    found = product(*both, out) if both is not None else None
+    return _dropin.pass_on("numpy", "dot")(a, b, out) if found is None else found
+
+
+def inner(a: Any, b: Any, /) -> Any:
+    """
+    Dot products of the rows of two arrays, all with all: `numpy.inner`.
+
+    Parameters
+    ----------
+    a, b : array_like
+        Fast are vectors, and a matrix (or more axes) and a vector; of float16, int8 and uint8 two
+        matrices too.
+
+    Returns
+    -------
+    ndarray or scalar
+        As for `dot`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As NumPy does.
+
+    Examples
+    --------
+    >>> import vecblade.numpy as np
+    >>> np.inner(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1.0, 1.0]))
+    array([3., 7.])
+    """
+    both = pair(a, b)
+    found = None
+    if both is not None:
+        found = row_sums(*both) if 1 in (both[0].ndim, both[1].ndim) else all_sums(*both)
+    return _dropin.pass_on("numpy", "inner")(a, b) if found is None else found
+
+
+def vdot(a: Any, b: Any, /) -> Any:
+    """
+    Dot product of two arrays as vectors: `numpy.vdot`.
+
+    Parameters
+    ----------
+    a, b : array_like
+        Fast are vectors, and contiguous arrays, of the types of `dot`.
+
+    Returns
+    -------
+    scalar
+        As for `dot`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As NumPy does.
+
+    Examples
+    --------
+    >>> import vecblade.numpy as np
+    >>> float(np.vdot(np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]])))
+    11.0
+    """
+    both = pair(a, b)
+    found = None
+    if both is not None and all(x.ndim == 1 or x.flags.c_contiguous for x in both):
+        found = row_sums(both[0].ravel(), both[1].ravel())
+    return _dropin.pass_on("numpy", "vdot")(a, b) if found is None else found
+
+
+def vecdot(x1: Any, x2: Any, /, out: Any = None, **options: Any) -> Any:
+    """
+    Dot products over the last axis, broadcast: `numpy.vecdot`.
+
+    Parameters
+    ----------
+    x1, x2 : array_like, shape (..., d)
+        Fast in the types of `dot`.
+    out : ndarray, optional
+        Where to put the result.
+    **options
+        NumPy's; calls with any (but ``axis=-1``) are left to NumPy.
+
+    Returns
+    -------
+    ndarray or scalar
+        As for `dot`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As NumPy does.
+
+    Examples
+    --------
+    >>> import vecblade.numpy as np
+    >>> np.vecdot(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1.0, 1.0]))
+    array([3., 7.])
+    """
+    plainly = not options or options == {"axis": -1}
+    both = pair(x1, x2) if plainly else None
+    found = row_sums(*both, out) if both is not None else None
+    return _dropin.pass_on("numpy", "vecdot")(x1, x2, out, **options) if found is None else found
+
+
+def matmul(x1: Any, x2: Any, /, out: Any = None, **options: Any) -> Any:
+    """
+    Matrix product: `numpy.matmul`.
+
+    Parameters
+    ----------
+    x1, x2 : array_like
+        Fast as for `dot`, up to two axes in the second.
+    out : ndarray, optional
+        Where to put the result.
+    **options
+        NumPy's; calls with any are left to NumPy.
+
+    Returns
+    -------
+    ndarray or scalar
+        As for `dot`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As NumPy does.
+
+    Examples
+    --------
+    >>> import vecblade.numpy as np
+    >>> X = np.array([[100, 100], [0, 1]], np.int8)
+    >>> np.matmul(X, X.T)
+    array([[20000,   100],
+           [  100,     1]], dtype=int32)
+    """
+    both = pair(x1, x2) if not options else None
+    found = product(*both, out) if both is not None else None
+    return _dropin.pass_on("numpy", "matmul")(x1, x2, out, **options) if found is None else found
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "dot": dot,
+    "inner": inner,
+    "vdot": vdot,
+    "vecdot": vecdot,
+    "matmul": matmul,
+}

@@ -1,0 +1,434 @@
+"""
+``scipy.spatial.distance``, faster: ``from vecblade import scipy as distance``.
+
+`cdist`, `pdist`, `cosine`, `euclidean`, `sqeuclidean`, `hamming` and `jaccard` have SciPy's signatures,
+shapes, result types and errors. Calls that are not accelerated (other metrics, weights, odd input), and
+all other names of ``scipy.spatial.distance``, are SciPy's own, if it is installed. What is which, and
+every known difference: ``docs/dropin.md``.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import _arrays, _core, _dropin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MODULE = "scipy.spatial.distance"
+
+__all__ = ["cdist", "cosine", "euclidean", "hamming", "jaccard", "pdist", "sqeuclidean", "squareform"]
+
+# SciPy's names for the metrics that are fast here.
+ALIASES = {
+    alias: metric
+    for metric, aliases in {
+        "cosine": ("cosine", "cos"),
+        "euclidean": ("euclidean", "euclid", "eu", "e"),
+        "sqeuclidean": ("sqeuclidean", "sqe", "sqeuclid"),
+        "hamming": ("matching", "hamming", "hamm", "ha", "h"),
+        "jaccard": ("jaccard", "jacc", "ja", "j"),
+    }.items()
+    for alias in aliases
+}
+
+
+def __getattr__(name: str) -> Any:
+    """What is not here is SciPy's own."""
+    if name.startswith("__"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        return _dropin.original(MODULE, name)
+    except (ImportError, AttributeError) as error:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}: {error}") from error
+
+
+# ---- all pairs -----------------------------------------------------------------------------
+
+
+def cdist(XA: Any, XB: Any, metric: Any = "euclidean", *, out: Any = None, **kwargs: Any) -> np.ndarray:
+    """
+    Distance between each pair of rows of two collections: `scipy.spatial.distance.cdist`.
+
+    Parameters
+    ----------
+    XA : array_like, shape (mA, n)
+        Rows of numbers.
+    XB : array_like, shape (mB, n)
+        Rows of numbers.
+    metric : str or callable
+        Any of SciPy's. Fast are ``"euclidean"``, ``"sqeuclidean"`` and ``"cosine"`` of real numbers,
+        ``"jaccard"``, and ``"hamming"`` of zeros and ones; by any of their names, in any case.
+    out : ndarray, shape (mA, mB), optional
+        Where to put the distances: float64, C-contiguous.
+    **kwargs
+        SciPy's, for the metrics that have any; calls with weights `w` are left to SciPy.
+
+    Returns
+    -------
+    ndarray, shape (mA, mB)
+        float64 distances; NaN for the cosine distance of a row of zeros.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As SciPy does.
+    ImportError
+        The call is left to SciPy, which is not installed.
+
+    Examples
+    --------
+    >>> from vecblade.scipy import cdist
+    >>> cdist([[0.0, 0.0], [3.0, 4.0]], [[0.0, 0.0]])
+    array([[0.],
+           [5.]])
+    """
+    name = fast_metric(metric)
+    if name is not None and all(value is None for value in kwargs.values()) and kwargs.keys() <= {"w"}:
+        a, b = _dropin.plain_rows(XA), _dropin.plain_rows(XB)
+        if a is not None and b is not None and a.shape[1] == b.shape[1]:
+            found = distances(name, a, b, (len(a), len(b)), out)
+            if found is not None:
+                return found
+    function: Callable[..., np.ndarray] = _dropin.pass_on(MODULE, "cdist")
+    return function(XA, XB, metric, out=out, **kwargs)
+
+
+def pdist(X: Any, metric: Any = "euclidean", *, out: Any = None, **kwargs: Any) -> np.ndarray:
+    """
+    Distance between each two rows of one collection: `scipy.spatial.distance.pdist`.
+
+    Parameters
+    ----------
+    X : array_like, shape (m, n)
+        Rows of numbers.
+    metric, out, **kwargs
+        As for `cdist`; `out` has the shape of the result.
+
+    Returns
+    -------
+    ndarray, shape (m * (m - 1) / 2,)
+        float64 distances in condensed form; see `squareform`.
+
+    Raises
+    ------
+    ValueError, TypeError, ImportError
+        As for `cdist`.
+
+    Examples
+    --------
+    >>> from vecblade.scipy import pdist
+    >>> pdist([[0.0, 0.0], [3.0, 4.0], [0.0, 1.0]], "sqeuclidean")
+    array([25.,  1., 18.])
+    """
+    name = fast_metric(metric)
+    if name is not None and all(value is None for value in kwargs.values()) and kwargs.keys() <= {"w"}:
+        a = None if stays_with_its_library(X) else _dropin.plain_rows(X)
+        if a is not None:
+            found = distances(name, a, None, (len(a) * (len(a) - 1) // 2,), out)
+            if found is not None:
+                return found
+    function: Callable[..., np.ndarray] = _dropin.pass_on(MODULE, "pdist")
+    return function(X, metric, out=out, **kwargs)
+
+
+def squareform(X: Any, force: str = "no", checks: bool = True) -> np.ndarray:
+    """
+    Condensed distances as a matrix, or a matrix condensed: SciPy's own `scipy.spatial.distance.squareform`.
+
+    Parameters
+    ----------
+    X : array_like
+        Condensed distances, shape (m * (m - 1) / 2,), or a matrix, shape (m, m).
+    force : {"no", "tovector", "tomatrix"}
+        What to make, whatever `X` looks like.
+    checks : bool
+        Whether a matrix has to be symmetric with a diagonal of zeros.
+
+    Returns
+    -------
+    ndarray
+        The other form.
+
+    Raises
+    ------
+    ValueError
+        As SciPy does.
+    ImportError
+        SciPy is not installed.
+
+    Examples
+    --------
+    >>> from vecblade.scipy import pdist, squareform
+    >>> squareform(pdist([[0.0], [3.0], [4.0]]))
+    array([[0., 3., 4.],
+           [3., 0., 1.],
+           [4., 1., 0.]])
+    """
+    function: Callable[..., np.ndarray] = _dropin.pass_on(MODULE, "squareform")
+    return function(X, force, checks)
+
+
+def fast_metric(metric: Any) -> str | None:
+    """The metric's name if it is one that is fast here: by any of SciPy's names, or by its function."""
+    if isinstance(metric, str):
+        return ALIASES.get(metric.lower())
+    for name, ours in FUNCTIONS.items():
+        if metric is ours or metric is _dropin.known_original(MODULE, name):
+            return name
+    return None
+
+
+def stays_with_its_library(X: Any) -> bool:
+    """Whether SciPy, told to support other arrays, would answer with one of them."""
+    return not isinstance(X, (np.ndarray, list, tuple)) and os.environ.get("SCIPY_ARRAY_API", "0") != "0"
+
+
+def distances(
+    metric: str, a: np.ndarray, b: np.ndarray | None, shape: tuple[int, ...], out: Any
+) -> np.ndarray | None:
+    """All pairs of plain rows; None where SciPy is to answer, or to say what is wrong with `out`."""
+    bits = metric in _core.BIT_METRICS
+    sides = [a] if b is None else [a, b]
+    if metric == "hamming" and not all(map(_dropin.zeros_and_ones, sides)):
+        return None
+    if isinstance(out, np.ndarray) and not out.flags.writeable:
+        raise ValueError("Output array must be writeable.")  # SciPy would write to it for some metrics
+    if out is None:
+        result = np.empty(shape)
+    elif (
+        type(out) is np.ndarray
+        and out.shape == shape
+        and out.dtype == np.float64
+        and out.dtype.isnative
+        and out.flags.c_contiguous
+    ):
+        shared = any(_arrays.overlap(out, side) for side in sides)
+        result = np.empty(shape) if shared else out
+    else:
+        return None
+    packed = list(map(_dropin.as_bits, sides)) if bits else sides
+    _dropin.float64_pairs(metric, packed[0], packed[1] if b is not None else None, result)
+    if metric == "hamming":
+        result /= a.shape[1]
+    if out is not None and result is not out:
+        out[...] = result
+    return result if out is None else out
+
+
+# ---- two vectors ---------------------------------------------------------------------------
+
+
+def vectors(u: Any, v: Any) -> tuple[np.ndarray, np.ndarray] | None:
+    """Two vectors of one length and type; None if the call is to be passed on."""
+    if type(u) is not np.ndarray or type(v) is not np.ndarray:
+        u, v = _dropin.plain(u), _dropin.plain(v)
+        if u is None or v is None:
+            return None
+    if u.dtype is not v.dtype and u.dtype != v.dtype:
+        return None
+    return (u, v) if u.ndim == 1 and u.shape == v.shape and u.shape[0] else None
+
+
+# The type of SciPy's result, where it is not float64.
+SMALL = {"f": np.float32, "e": np.float16}
+
+
+def measured(function: Callable[..., Any], u: Any, v: Any) -> Any:
+    """A metric of two vectors, of the type that SciPy gives it; None if the call is to be passed on."""
+    pair = vectors(u, v)
+    if pair is None:
+        return None
+    u, v = pair
+    if u.dtype.char in SMALL:
+        return SMALL[u.dtype.char](function(u, v))
+    try:
+        return np.float64(function(_dropin.as_bytes(u), _dropin.as_bytes(v)))
+    except TypeError:  # integers past 2**53; bfloat16
+        return None
+
+
+def euclidean(u: Any, v: Any, w: Any = None) -> Any:
+    """
+    Euclidean distance of two vectors: `scipy.spatial.distance.euclidean`.
+
+    Parameters
+    ----------
+    u, v : array_like, shape (n,)
+        The vectors.
+    w : array_like, shape (n,), optional
+        Weights, zero or more; calls with weights are left to SciPy.
+
+    Returns
+    -------
+    float
+        The distance; of float16 vectors a float16.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As SciPy does.
+    ImportError
+        The call is left to SciPy, which is not installed.
+
+    Examples
+    --------
+    >>> from vecblade.scipy import euclidean
+    >>> euclidean([0.0, 0.0], [3.0, 4.0])
+    5.0
+    """
+    if w is None:
+        pair = vectors(u, v)
+        if pair is not None and pair[0].dtype.char in "df":
+            return _core.euclidean(*pair)
+        if pair is not None and pair[0].dtype.kind in "fiu":
+            found = measured(_core.euclidean, *pair)
+            if found is not None:
+                return found
+    return _dropin.pass_on(MODULE, "euclidean")(u, v, w)
+
+
+def sqeuclidean(u: Any, v: Any, w: Any = None) -> Any:
+    """
+    Squared Euclidean distance of two vectors: `scipy.spatial.distance.sqeuclidean`.
+
+    Parameters
+    ----------
+    u, v, w
+        As for `euclidean`.
+
+    Returns
+    -------
+    float
+        float64, or of float32 and float16 vectors their type.
+
+    Raises
+    ------
+    ValueError, TypeError, ImportError
+        As for `euclidean`.
+
+    Examples
+    --------
+    >>> from vecblade.scipy import sqeuclidean
+    >>> float(sqeuclidean([0.0, 0.0], [3.0, 4.0]))
+    25.0
+    """
+    if w is None:
+        found = measured(_core.sqeuclidean, u, v)
+        if found is not None:
+            return found
+    return _dropin.pass_on(MODULE, "sqeuclidean")(u, v, w)
+
+
+def cosine(u: Any, v: Any, w: Any = None) -> Any:
+    """
+    Cosine distance of two vectors, 1 - their cosine similarity: `scipy.spatial.distance.cosine`.
+
+    Parameters
+    ----------
+    u, v, w
+        As for `euclidean`.
+
+    Returns
+    -------
+    float
+        float64, or of float32 and float16 vectors their type. NaN if one is all zeros.
+
+    Raises
+    ------
+    ValueError, TypeError, ImportError
+        As for `euclidean`.
+
+    Examples
+    --------
+    >>> from vecblade.scipy import cosine
+    >>> float(cosine([1.0, 0.0], [0.0, 1.0]))
+    1.0
+    """
+    if w is None:
+        found = measured(_core.cosine, u, v)
+        if found is not None:
+            return found
+    return _dropin.pass_on(MODULE, "cosine")(u, v, w)
+
+
+def hamming(u: Any, v: Any, w: Any = None) -> Any:
+    """
+    The part of two vectors in which they differ: `scipy.spatial.distance.hamming`.
+
+    Parameters
+    ----------
+    u, v : array_like, shape (n,)
+        The vectors. Fast are bools; others are left to SciPy.
+    w : array_like, shape (n,), optional
+        Weights, zero or more; calls with weights are left to SciPy.
+
+    Returns
+    -------
+    float64
+        From 0 to 1.
+
+    Raises
+    ------
+    ValueError, TypeError, ImportError
+        As for `euclidean`.
+
+    Examples
+    --------
+    >>> from vecblade.scipy import hamming
+    >>> float(hamming([True, False, True, True], [True, True, True, True]))
+    0.25
+    """
+    pair = vectors(u, v) if w is None else None
+    if pair is not None and pair[0].dtype.kind == "b":
+        differing = _core.sqeuclidean(_dropin.as_bytes(pair[0]), _dropin.as_bytes(pair[1]))
+        return np.float64(differing / len(pair[0]))
+    return _dropin.pass_on(MODULE, "hamming")(u, v, w)
+
+
+def jaccard(u: Any, v: Any, w: Any = None) -> Any:
+    """
+    1 - the common part of two sets, given as vectors that are nonzero at their members.
+
+    This is `scipy.spatial.distance.jaccard`.
+
+    Parameters
+    ----------
+    u, v : array_like, shape (n,)
+        The vectors. Fast are bools; others are left to SciPy.
+    w : array_like, shape (n,), optional
+        Weights, zero or more; calls with weights are left to SciPy.
+
+    Returns
+    -------
+    float64
+        From 0 to 1; 0 for two empty sets.
+
+    Raises
+    ------
+    ValueError, TypeError, ImportError
+        As for `euclidean`.
+
+    Examples
+    --------
+    >>> from vecblade.scipy import jaccard
+    >>> float(jaccard([True, False, True, True], [True, True, True, False]))
+    0.5
+    """
+    pair = vectors(u, v) if w is None else None
+    if pair is not None and pair[0].dtype.kind == "b":
+        return np.float64(_core.jaccard(np.packbits(pair[0]), np.packbits(pair[1])))
+    return _dropin.pass_on(MODULE, "jaccard")(u, v, w)
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "cosine": cosine,
+    "euclidean": euclidean,
+    "sqeuclidean": sqeuclidean,
+    "hamming": hamming,
+    "jaccard": jaccard,
+}
