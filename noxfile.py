@@ -96,6 +96,6 @@ def lint(session):
 
 @nox.session
 def bench(session):
-    """Ratios against the fastest peer."""
-    session.install(".", "-r", "benchmarks/requirements.txt")
-    session.run("python", "benchmarks/ratios.py", *session.posargs)
+    """Every case beside its peers, and the machine's limits: report.html."""
+    session.install(".[bench]")
+    session.run("python", "-m", "vecblade.bench", *session.posargs)

@@ -77,6 +77,7 @@ setup(
                     "cpu.c",
                     "extremes.c",
                     "job.c",
+                    "limits.c",
                     "measure.c",
                     "metrics.c",
                     "numbers.c",

@@ -1,12 +1,18 @@
-"""One benchmark for each case of a file's group and each contender; see cases.py."""
+"""One benchmark for each case of a file's group and each contender; see vecblade.bench.cases."""
 
-from cases import GROUPS
+import os
+
+# Before NumPy is loaded: its BLAS reads this once (vecblade.bench.pins does the same for programs).
+for pool in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
+    os.environ[pool] = os.environ.get("BENCH_THREADS", "1")
+
+from vecblade.bench.cases import GROUPS  # noqa: E402
 
 
 def pytest_generate_tests(metafunc):
     group = getattr(metafunc.module, "GROUP", None)
     if group:
-        runs = [(name, who, call) for name, case in GROUPS[group]() for who, call in case.items()]
+        runs = [(case.name, who, call) for case in GROUPS[group]() for who, call in case.contenders.items()]
         metafunc.parametrize(
             ("name", "call"), [(n, c) for n, _, c in runs], ids=[f"{n}-{w}" for n, w, _ in runs]
         )

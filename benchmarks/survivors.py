@@ -12,7 +12,7 @@ import sys
 import tokenize
 from pathlib import Path
 
-from peers import np, optional, vb
+from vecblade.bench.peers import np, optional, vb
 
 K = (10, 100)
 QUERIES = 1000

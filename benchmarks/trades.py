@@ -15,10 +15,13 @@ import warnings
 from pathlib import Path
 from pydoc_data.topics import topics
 
-from peers import THREADS, np, optional, vb
-from ratios import measure
+from vecblade.bench.pins import THREADS, pin
 
-from vecblade._demo import load_model, passages
+pin(__file__)
+
+from vecblade._demo import load_model, passages  # noqa: E402
+from vecblade.bench.peers import np, optional, vb  # noqa: E402
+from vecblade.bench.run import measure  # noqa: E402
 
 K = 10
 QUERIES = 500

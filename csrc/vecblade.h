@@ -94,6 +94,12 @@ int vb_level_runs(size_t i);
 /* Name of the level in use. */
 const char *vb_level_active(void);
 
+/* So many multiply-adds (of bits: pairs) in the fastest instruction that this CPU has for the type, in registers:
+ * what kernels may be compared with. Returns 0, and has done nothing, if none is known. */
+int vb_limit(vb_type type, double wanted);
+/* Loads of a block of memory (a multiple of 512 bytes), so many times over; likewise. */
+int vb_limit_read(const char *block, size_t bytes, size_t times);
+
 /* ---- one pair ---------------------------------------------------------------------- */
 
 /* The metric's value for two rows of d elements of the same type. Of whole numbers and bits, dot, sqeuclidean and

@@ -50,6 +50,8 @@ cdef extern from "vecblade.h":
     const char *vb_level_name(size_t i)
     bint vb_level_runs(size_t i)
     const char *vb_level_active()
+    int vb_limit(vb_type type, double wanted) noexcept nogil
+    int vb_limit_read(const char *block, size_t bytes, size_t times) noexcept nogil
     double vb_pair(vb_metric metric, vb_type type, const void *a, const void *b, size_t d) noexcept nogil
     vb_status vb_job_run(vb_job *job, vb_poll poll, void *context) noexcept nogil
     void vb_job_stop(vb_job *job) noexcept nogil

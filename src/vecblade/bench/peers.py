@@ -1,20 +1,12 @@
-"""The peers that are installed, each as functions of arrays; nothing here is imported twice.
+"""The peers that are installed, and rows to measure with. Import after `pins.pin`."""
 
-Import this before NumPy: it pins every BLAS and OpenMP pool to ``BENCH_THREADS`` (default 1), so that
-cores are compared with cores.
-"""
+import importlib
 
-import os
+import numpy as np
 
-THREADS = int(os.environ.get("BENCH_THREADS", "1"))
-for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[variable] = str(THREADS)
+import vecblade as vb
 
-import importlib  # noqa: E402
-
-import numpy as np  # noqa: E402
-
-import vecblade as vb  # noqa: E402
+from .pins import THREADS
 
 vb.set_num_threads(THREADS)
 

@@ -1,19 +1,63 @@
 """What is measured: cases, each with vecblade and the peers that can do the same work.
 
-A case is a name and a dict of functions without arguments; `vecblade` is always among them. Groups
-follow the shape of the work: one-to-one, one-to-many, many-to-many, top-k and so on. A contender called
-"vecblade ..." is for comparison, and no peer.
+Groups follow the shape of the work: one-to-one, one-to-many, many-to-many, top-k and so on.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
-
-import limits
-from peers import arrays, distance, faiss, ml_dtypes, np, numkong, pairs, simsimd, usearch, vb
+from typing import Any
 
 import vecblade.numpy as vb_numpy
 import vecblade.scipy as vb_scipy
 import vecblade.sklearn as vb_sklearn
 from vecblade import _core
+
+from . import limits
+from .peers import arrays, distance, faiss, ml_dtypes, np, numkong, pairs, simsimd, usearch, vb
+
+BYTES = {"f8": 8, "f4": 4, "f2": 2, "bf16": 2, "i1": 1, "u1": 1, "b1": 1 / 8}
+
+
+@dataclass(frozen=True)
+class Case:
+    """
+    One piece of work: so many queries with so many rows of d elements, as functions without arguments.
+
+    `vecblade` is always among the contenders; one called "vecblade ..." is for comparison, and no peer. `limits`
+    do as much of what bounds the work: a plain read of the same bytes, or as many multiply-adds in registers.
+    """
+
+    metric: str
+    dtype: str
+    queries: int
+    rows: int
+    d: int
+    contenders: dict[str, Callable[[], Any]]
+    k: int = 0
+    note: str = ""
+    limits: dict[str, Callable[[], Any]] = field(default_factory=dict)
+
+    @property
+    def name(self):
+        if self.queries == self.rows == 1:
+            shape = f"d={self.d}"
+        elif self.k:
+            shape = f"{self.queries} in {self.rows}x{self.d} k={self.k}"
+        else:
+            shape = f"{self.rows}x{self.d}" if self.queries == 1 else f"{self.queries}x{self.rows}x{self.d}"
+        return f"{self.metric} {self.dtype} {shape}{self.note}"
+
+    @property
+    def macs(self):
+        """Multiply-adds of the plain way to do it."""
+        return self.queries * self.rows * self.d
+
+    @property
+    def bytes(self):
+        """Of the rows, each read once."""
+        return self.rows * self.d * BYTES[self.dtype]
+
 
 DIMS = (4, 32, 128, 256, 768, 1536)
 
@@ -38,7 +82,7 @@ def one_to_one():
                     case["numkong"] = partial(getattr(numkong, theirs.replace("cosine", "angular")), a, b)
                 if distance and metric != "dot":
                     case["scipy"] = partial(getattr(distance, metric), a, b)
-                yield f"{metric} {dtype} d={d}", case
+                yield Case(metric, dtype, 1, 1, d, case)
 
 
 def one_to_many():
@@ -62,7 +106,7 @@ def one_to_many():
             if pairs and metric != "dot":
                 function = pairs.cosine_distances if metric == "cosine" else pairs.euclidean_distances
                 case["sklearn"] = partial(function, q[None], X)
-            yield f"{metric} f4 {rows}x{d}", case
+            yield Case(metric, "f4", 1, rows, d, case, limits=limits.plain_read(X))
 
 
 def many_to_many():
@@ -83,11 +127,11 @@ def many_to_many():
                     case[f"sklearn {name}"] = partial(getattr(pairs, name), A, B)
                 if distance and metric != "dot" and d < 768:
                     case["scipy cdist"] = partial(distance.cdist, A, B, metric)
-                yield f"{metric} {dtype} {rows}x{rows}x{d}", case
+                yield Case(metric, dtype, rows, rows, d, case, limits=limits.peak(dtype, rows * rows * d))
             case = {"vecblade": partial(vb.pairwise, A, metric="dot", out=out)}
             case["vecblade of two"] = partial(vb.pairwise, A, B, "dot", out=out)
             case["numpy A @ A.T"] = partial(np.matmul, A, A.T, out=out)
-            yield f"dot {dtype} {rows}x{d} with itself", case
+            yield Case("dot", dtype, rows, rows, d, case, note=" with itself")
 
 
 def argpartition(X, q, k):
@@ -110,7 +154,8 @@ def top_k():
             if usearch:
                 kind = {"dot": "ip", "euclidean": "l2sq", "cosine": "cos"}[metric]
                 case["usearch exact"] = partial(usearch.search, X, Q, k, kind, exact=True)
-            yield f"{metric} f4 {queries} in {rows}x{d} k={k}", case
+            limit = limits.peak("f4", queries * rows * d) if queries > 1 else limits.plain_read(X)
+            yield Case(metric, "f4", queries, rows, d, case, k, limits=limit)
 
 
 def search():
@@ -124,7 +169,7 @@ def search():
                 case = {"vecblade": partial(vb.topk, Q, X, k, metric)}
                 if faiss:
                     case["faiss.knn"] = partial(faiss.knn, *theirs, k, metric=getattr(faiss, kind))
-                yield f"{metric} f4 1000 in {rows}x{d} k={k}", case
+                yield Case(metric, "f4", 1000, rows, d, case, k, limits=limits.peak("f4", 1000 * rows * d))
 
 
 def unit(X):
@@ -141,7 +186,7 @@ def index():
                 made = faiss.IndexFlatL2(d) if metric == "euclidean" else faiss.IndexFlatIP(d)
                 made.add(unit(X) if metric == "cosine" else X)
                 case["faiss.IndexFlat"] = partial(made.search, unit(q) if metric == "cosine" else q, 10)
-            yield f"{metric} f4 1 in {rows}x{d}, prepared", case
+            yield Case(metric, "f4", 1, rows, d, case, 10, ", prepared", limits.plain_read(X))
 
 
 def direct(search):
@@ -162,24 +207,23 @@ def unprunable():
                 ("", partial(vb.topk, Q, rows, k, metric)),
                 (", prepared", partial(vb.FlatIndex(rows, metric).search, Q, k)),
             ):
-                yield (
-                    f"{metric} f4 100 in 100000x128, {what}{how}",
-                    {"vecblade": call, "direct": partial(direct, call)},
-                )
+                case = {"vecblade": call, "vecblade direct": partial(direct, call)}
+                yield Case(metric, "f4", 100, len(X), 128, case, k, f", {what}{how}")
 
 
 def threads():
     """Two threads and one."""
     X, Q, A, D = arrays(500_000, 128), arrays(1000, 128, seed=1), arrays(2048, 768), arrays(2048, 768, "f8")
     prepared = vb.FlatIndex(X)
-    for name, call in (
-        ("topk f4 1000 in 500000x128", partial(vb.topk, Q, X, 10)),
-        ("the same, prepared", partial(prepared.search, Q, 10)),
-        ("pairwise f4 2048x2048x768", partial(vb.pairwise, A, arrays(2048, 768, seed=1))),
-        ("pairwise f8 2048x2048x768", partial(vb.pairwise, D, arrays(2048, 768, "f8", 1))),
-        ("pairwise f4 2048x768 with itself", partial(vb.pairwise, A)),
+    for dtype, queries, rows, d, k, note, call in (
+        ("f4", 1000, 500_000, 128, 10, "", partial(vb.topk, Q, X, 10)),
+        ("f4", 1000, 500_000, 128, 10, ", prepared", partial(prepared.search, Q, 10)),
+        ("f4", 2048, 2048, 768, 0, "", partial(vb.pairwise, A, arrays(2048, 768, seed=1))),
+        ("f8", 2048, 2048, 768, 0, "", partial(vb.pairwise, D, arrays(2048, 768, "f8", 1))),
+        ("f4", 2048, 2048, 768, 0, " with itself", partial(vb.pairwise, A)),
     ):
-        yield name, {"vecblade": partial(call, threads=2), "one thread": partial(call, threads=1)}
+        case = {"vecblade": partial(call, threads=2), "vecblade, one thread": partial(call, threads=1)}
+        yield Case("euclidean", dtype, queries, rows, d, case, k, note)
 
 
 # ---- smaller types -------------------------------------------------------------------------
@@ -208,7 +252,7 @@ def small_one_to_one():
                     if dtype == "bf16":
                         tensors = (numkong.Tensor(x.astype(np.float32)).astype("bfloat16") for x in (a, b))
                         case["numkong tensors"] = partial(function, *tensors)
-                yield f"{metric} {dtype} d={d}", case
+                yield Case(metric, dtype, 1, 1, d, case)
 
 
 def small_one_to_many():
@@ -216,10 +260,7 @@ def small_one_to_many():
     for dtype, rows, d in (*((name, 100_000, 768) for name in SMALL), ("b1", 1_000_000, 1024)):
         X, q = arrays(rows, d, dtype), arrays(1, d, dtype, 1)[0]
         for metric in ("hamming", "jaccard") if dtype == "b1" else ("dot", "sqeuclidean", "cosine"):
-            case = {
-                "vecblade": partial(getattr(vb, metric), q, X),
-                "vecblade: a plain read": limits.reader(X),
-            }
+            case = {"vecblade": partial(getattr(vb, metric), q, X)}
             if simsimd and dtype not in ("bf16", "u1"):
                 word = {"dtype": "bin8"} if dtype == "b1" else {}
                 case["simsimd cdist"] = partial(simsimd.cdist, q[None], X, metric=metric, **word)
@@ -227,7 +268,7 @@ def small_one_to_many():
                 kinds = {"dot": "ip", "sqeuclidean": "l2sq", "cosine": "cos", "jaccard": "tanimoto"}
                 kind = kinds.get(metric, metric)
                 case["usearch exact"] = partial(usearch.search, X, q[None], 1, kind, exact=True)
-            yield f"{metric} {dtype} {rows}x{d}", case
+            yield Case(metric, dtype, 1, rows, d, case, limits=limits.plain_read(X))
 
 
 def small_many_to_many():
@@ -237,10 +278,7 @@ def small_many_to_many():
         A, B = arrays(n, d, dtype, 0), arrays(n, d, dtype, 1)
         out = np.empty((n, n), np.float32 if dtype in ("f2", "bf16") else np.int32)
         metric = "hamming" if dtype == "b1" else "dot"
-        case = {
-            "vecblade": partial(vb.pairwise, A, B, metric, out=out),
-            **limits.peak(dtype, n * n * d),
-        }
+        case = {"vecblade": partial(vb.pairwise, A, B, metric, out=out)}
         if numkong and dtype in ("f2", "i1", "u1"):
             packed = numkong.dots_pack(B)
             case["numkong packed"] = partial(numkong.dots_packed, A, packed)
@@ -248,7 +286,7 @@ def small_many_to_many():
             case["numpy A @ B.T in float32"] = partial(
                 np.matmul, A.astype(np.float32), B.astype(np.float32).T
             )
-        yield f"{metric} {dtype} {n}x{n}x{d}", case
+        yield Case(metric, dtype, n, n, d, case, limits=limits.peak(dtype, n * n * d))
 
 
 def small_search():
@@ -262,7 +300,7 @@ def small_search():
                 kind = faiss.METRIC_INNER_PRODUCT if metric == "dot" else faiss.METRIC_L2
                 wide = [x.astype(np.float32) for x in (Q, X)]
                 case["faiss.knn in float32"] = partial(faiss.knn, *wide, 10, metric=kind)
-            yield f"{metric} {dtype} {n} in {m}x128 k=10", case
+            yield Case(metric, dtype, n, m, 128, case, 10, limits=limits.peak(dtype, n * m * 128))
     X, Q = arrays(m, 1024, "b1"), arrays(n, 1024, "b1", 1)
     for metric in ("hamming", "jaccard"):
         case = {"vecblade": partial(vb.topk, Q, X, 10, metric)}
@@ -270,74 +308,108 @@ def small_search():
             index = faiss.IndexBinaryFlat(1024)
             index.add(X)
             case["faiss.IndexBinaryFlat"] = partial(index.search, Q, 10)
-        yield f"{metric} b1 {n} in {m}x1024 k=10", case
+        yield Case(metric, "b1", n, m, 1024, case, 10, limits=limits.peak("b1", n * m * 1024))
+
+
+# ---- in the place of other libraries ---------------------------------------------------------
 
 
 def drop_in():
     """Our form of a function beside the original of the same name."""
-    for dtype, rows, d in (("f8", 2048, 768), ("f8", 2048, 3), ("f8", 50, 128), ("f4", 2048, 768)):
-        A, B = arrays(rows, d, dtype, 0), arrays(rows, d, dtype, 1)
+    for dtype, n, d in (
+        ("f8", 2048, 768),
+        ("f8", 2048, 3),
+        ("f8", 50, 128),
+        ("f4", 2048, 768),
+        ("f4", 4096, 128),
+    ):
+        A, B = arrays(n, d, dtype, 0), arrays(n, d, dtype, 1)
         for metric in ("euclidean", "cosine"):
-            if distance:
+            if distance and n <= 2048:
                 case = {"vecblade": partial(vb_scipy.cdist, A, B, metric)}
-                case["scipy cdist"] = partial(distance.cdist, A, B, metric)
-                yield f"cdist {metric} {dtype} {rows}x{rows}x{d}", case
-        for name in ("cosine_similarity", "euclidean_distances"):
+                case["scipy"] = partial(distance.cdist, A, B, metric)
+                yield Case(metric, dtype, n, n, d, case, note=", cdist")
+        for metric, name in (("cosine", "cosine_similarity"), ("euclidean", "euclidean_distances")):
             if pairs and d > 3:
                 case = {"vecblade": partial(getattr(vb_sklearn, name), A, B)}
                 case["sklearn"] = partial(getattr(pairs, name), A, B)
-                yield f"{name} {dtype} {rows}x{rows}x{d}", case
-    A, B = arrays(4096, 128, "f4", 0), arrays(4096, 128, "f4", 1)
-    for name in ("cosine_similarity", "euclidean_distances", "pairwise_distances_argmin"):
-        if pairs:
-            case = {"vecblade": partial(getattr(vb_sklearn, name), A, B)}
-            case["sklearn"] = partial(getattr(pairs, name), A, B)
-            yield f"{name} f4 4096x4096x128", case
+                yield Case(metric, dtype, n, n, d, case, note=f", {name}")
     if pairs:
         from sklearn.neighbors import NearestNeighbors
 
+        A, B = arrays(4096, 128, "f4", 0), arrays(4096, 128, "f4", 1)
+        case = {"vecblade": partial(vb_sklearn.pairwise_distances_argmin, A, B)}
+        case["sklearn"] = partial(pairs.pairwise_distances_argmin, A, B)
+        yield Case("euclidean", "f4", 4096, 4096, 128, case, 1, ", pairwise_distances_argmin")
         X = arrays(1_000_000, 128)
-        for queries in (1000, 1):
-            Q = arrays(queries, 128, seed=1)
-            case = {}
+        for n in (1000, 1):
+            Q, case = arrays(n, 128, seed=1), {}
             for who, kind in (("vecblade", vb_sklearn.NearestNeighbors), ("sklearn", NearestNeighbors)):
                 case[who] = partial(kind(n_neighbors=10, algorithm="brute").fit(X).kneighbors, Q)
-            yield f"NearestNeighbors f4 {queries} in 1000000x128 k=10", case
+            yield Case("euclidean", "f4", n, len(X), 128, case, 10, ", NearestNeighbors")
     for dtype in ("f8", "f4", "i1"):
         a, b = arrays(1, 768, dtype, 0)[0].copy(), arrays(1, 768, dtype, 1)[0].copy()
-        yield f"dot {dtype} d=768", {"vecblade": partial(vb_numpy.dot, a, b), "numpy": partial(np.dot, a, b)}
+        case = {"vecblade": partial(vb_numpy.dot, a, b), "numpy": partial(np.dot, a, b)}
+        yield Case("dot", dtype, 1, 1, 768, case, note=", np.dot")
     X, q = arrays(100_000, 768), arrays(1, 768, seed=1)[0]
     for name in ("dot", "vecdot"):
         case = {"vecblade": partial(getattr(vb_numpy, name), X, q), "numpy": partial(getattr(np, name), X, q)}
-        yield f"{name} f4 100000x768", case
+        yield Case("dot", "f4", 1, len(X), 768, case, note=f", np.{name}", limits=limits.plain_read(X))
     case = {"vecblade": partial(vb_numpy.linalg.norm, X, axis=1), "numpy": partial(np.linalg.norm, X, axis=1)}
-    yield "norm f4 100000x768", case
-    H = arrays(2048, 768, "f2")
-    yield (
-        "matmul f2 200x200x768",
-        {
-            "vecblade": partial(vb_numpy.matmul, H[:200], H[:200].T),
-            "numpy": partial(np.matmul, H[:200], H[:200].T),
-        },
-    )
+    yield Case("euclidean", "f4", 1, len(X), 768, case, note=", np.linalg.norm", limits=limits.plain_read(X))
+    H = arrays(200, 768, "f2")
+    case = {"vecblade": partial(vb_numpy.matmul, H, H.T), "numpy": partial(np.matmul, H, H.T)}
+    yield Case("dot", "f2", 200, 200, 768, case, note=", np.matmul")
 
 
 def redirection():
-    """What it costs that a call goes through `vecblade.scipy`: to vecblade's own function, and to SciPy's."""
-    if distance:
-        a, b = arrays(1, 8, "f8", 0)[0].copy(), arrays(1, 8, "f8", 1)[0].copy()
-        for metric in ("euclidean", "cosine"):
-            case = {"vecblade": partial(getattr(vb_scipy, metric), a, b)}
-            yield f"{metric} d=8, accelerated", case | {"vecblade itself": partial(getattr(vb, metric), a, b)}
-            w = np.ones(8)
-            case = {"vecblade": partial(getattr(vb_scipy, metric), a, b, w)}
-            yield f"{metric} d=8, passed on", case | {"scipy": partial(getattr(distance, metric), a, b, w)}
-        A = arrays(4, 8, "f8", 0)
-        case = {"vecblade": partial(vb_scipy.cdist, A, A, "cityblock")}
-        yield "cdist 4x4x8, passed on", case | {"scipy": partial(distance.cdist, A, A, "cityblock")}
-        case = {"vecblade": partial(vb_scipy.cdist, A, A)}
-        case |= {"vecblade itself": partial(vb.pairwise, A, A), "scipy": partial(distance.cdist, A, A)}
-        yield "cdist 4x4x8, accelerated", case
+    """What it costs that a call goes through `vecblade.scipy`: to our own function, and to SciPy's."""
+    if not distance:
+        return
+    a, b = arrays(1, 8, "f8", 0)[0].copy(), arrays(1, 8, "f8", 1)[0].copy()
+    A, w = arrays(4, 8, "f8", 0), np.ones(8)
+    for metric in ("euclidean", "cosine"):
+        ours, theirs = getattr(vb_scipy, metric), getattr(distance, metric)
+        case = {"vecblade": partial(ours, a, b), "vecblade itself": partial(getattr(vb, metric), a, b)}
+        yield Case(metric, "f8", 1, 1, 8, case, note=", accelerated")
+        case = {"vecblade": partial(ours, a, b, w), "scipy": partial(theirs, a, b, w)}
+        yield Case(metric, "f8", 1, 1, 8, case, note=", passed on")
+    case = {"vecblade": partial(vb_scipy.cdist, A, A), "vecblade itself": partial(vb.pairwise, A, A)}
+    yield Case("euclidean", "f8", 4, 4, 8, case, note=", cdist, accelerated")
+    case = {"vecblade": partial(vb_scipy.cdist, A, A, "cityblock")}
+    case["scipy"] = partial(distance.cdist, A, A, "cityblock")
+    yield Case("cityblock", "f8", 4, 4, 8, case, note=", cdist, passed on")
+
+
+def over_dimension():
+    """How time grows with the length of two rows."""
+    for d in (2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096):
+        for metric, theirs in (("dot", "inner"), ("sqeuclidean", "sqeuclidean"), ("cosine", "cosine")):
+            a, b = arrays(1, d, "f4", 0)[0].copy(), arrays(1, d, "f4", 1)[0].copy()
+            case = {"vecblade": partial(getattr(vb, metric), a, b)}
+            if simsimd:
+                case["simsimd"] = partial(getattr(simsimd, theirs), a, b)
+            if numkong:
+                case["numkong"] = partial(getattr(numkong, theirs.replace("cosine", "angular")), a, b)
+            yield Case(metric, "f4", 1, 1, d, case)
+
+
+def over_rows():
+    """How time grows with the rows that are searched."""
+    for rows in (100, 1000, 10_000, 100_000, 1_000_000):
+        X = arrays(rows, 128)
+        index = vb.FlatIndex(X)
+        for n in (1, 100):
+            Q = arrays(100, 128, seed=1)[:n]
+            case = {
+                "vecblade": partial(vb.topk, Q, X, 10),
+                "vecblade, prepared": partial(index.search, Q, 10),
+            }
+            if faiss:
+                case["faiss.knn"] = partial(faiss.knn, Q, X, 10)
+            if n == 1:
+                case["numpy argpartition"] = partial(argpartition, X, Q[0], 10)
+            yield Case("euclidean", "f4", n, rows, 128, case, 10)
 
 
 GROUPS = {
@@ -355,4 +427,6 @@ GROUPS = {
     "small-search": small_search,
     "drop-in": drop_in,
     "redirection": redirection,
+    "over-dimension": over_dimension,
+    "over-rows": over_rows,
 }

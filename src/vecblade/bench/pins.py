@@ -1,0 +1,23 @@
+"""How many threads every library may use: ``BENCH_THREADS``, or one, for cores are compared with cores.
+
+BLAS and OpenMP read it when they are loaded: `pin` starts a program again with that said.
+"""
+
+import os
+import subprocess
+import sys
+
+THREADS = int(os.environ.get("BENCH_THREADS", "1"))
+WANTED = {
+    name: str(THREADS)
+    for name in (
+        *("BENCH_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"),
+        *("MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"),
+    )
+}
+
+
+def pin(*command):
+    """Unless this process began with these threads, run this command of Python's with them instead."""
+    if any(os.environ.get(name) != value for name, value in WANTED.items()):
+        sys.exit(subprocess.run([sys.executable, *command], env={**os.environ, **WANTED}).returncode)
