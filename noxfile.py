@@ -1,4 +1,4 @@
-"""Sessions for development: ``nox -s tests originals isa sanitize mutate arm lint bench``."""
+"""Sessions for development: ``nox -s tests originals isa sanitize mutate arm lint docs bench``."""
 
 import shutil
 import subprocess
@@ -92,6 +92,14 @@ def lint(session):
     sources = [path for folder in ("csrc", "tests/c") for path in Path(folder).rglob("*.*")]
     session.run("clang-format", "--dry-run", "-Werror", *map(str, sources))
     session.run("mypy")
+
+
+@nox.session
+def docs(session):
+    """The site, in build/docs; any warning is an error."""
+    session.install(".[docs]")
+    shutil.rmtree("docs/api/generated", ignore_errors=True)  # pages of names that are gone would stay
+    session.run("sphinx-build", "-E", "-n", "-W", "--keep-going", "docs", "build/docs")
 
 
 @nox.session

@@ -18,6 +18,7 @@ import vecblade.numpy
 import vecblade.scipy
 import vecblade.sklearn
 from vecblade import _core
+from vecblade.__main__ import parser
 
 
 def run(code, **environment):
@@ -99,23 +100,45 @@ def test_drop_ins_are_documented():
             assert f"{section}\n---" in documented or name.endswith(("chunked", "NearestNeighbors")), name
 
 
-PAGES = sorted(Path(__file__).parent.parent.glob("docs/*.md"))
+DOCS = Path(__file__).parent.parent / "docs"
 DOCUMENTED = (
     {name: inspect.getdoc(getattr(vb, name)) or "" for name in vb.__all__}
     | {name: inspect.getdoc(function) or "" for name, function in drop_ins()}
-    | {page.name: page.read_text(encoding="utf-8").replace("```", "") for page in PAGES}
+    | {
+        page.relative_to(DOCS).as_posix(): page.read_text(encoding="utf-8").replace("```", "")
+        for page in sorted(DOCS.rglob("*.md"))
+    }
 )
 
 
 @pytest.mark.parametrize("name", [name for name, text in DOCUMENTED.items() if ">>> " in text])
-def test_examples_in_docstrings_and_pages(name):
-    for needed in ("scipy", "sklearn"):
-        if needed in name or f">>> from {needed}" in DOCUMENTED[name]:
+def test_examples_in_docstrings_and_pages(name, tmp_path, monkeypatch):
+    for needed in ("scipy", "sklearn", "polars", "pyarrow"):
+        if needed in name or re.search(rf">>> (from|import) {needed}\b", DOCUMENTED[name]):
             pytest.importorskip(needed)
+    monkeypatch.chdir(tmp_path)  # some write files
     test = doctest.DocTestParser().get_doctest(DOCUMENTED[name], {}, name, None, 0)
     before = _core.active_level()
     assert doctest.DocTestRunner().run(test).failed == 0
     assert _core.active_level() == before
+
+
+def test_pages_of_the_api_list_every_name():
+    for module in (vb, vecblade.numpy, vecblade.numpy.linalg, vecblade.scipy, vecblade.sklearn):
+        name = module.__name__.removesuffix(".linalg").rpartition(".")[2]
+        page = (DOCS / "api" / f"{name}.md").read_text(encoding="utf-8")
+        part = page[page.index(f".. currentmodule:: {module.__name__}\n") :]
+        assert set(module.__all__) - {"linalg"} <= set(re.findall(r"^   (\w+)$", part, re.MULTILINE)), name
+
+
+def test_every_option_is_on_the_page_of_the_command_line():
+    page = (DOCS / "commands.md").read_text(encoding="utf-8")
+    (commands,) = (action for action in parser()._actions if isinstance(action.choices, dict))
+    for command, its in commands.choices.items():
+        part = page.partition(f"\n## {command}\n")[2].partition("\n## ")[0]
+        assert part, command
+        for option in (option for action in its._actions for option in action.option_strings):
+            assert option in ("-h", "--help") or re.search(rf"(?<![\w-]){option}\b", part), (command, option)
 
 
 def test_import_needs_numpy_alone():

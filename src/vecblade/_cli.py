@@ -69,7 +69,7 @@ def hits_of(found: vb.TopK | vb.Within) -> Iterator[tuple[int, int, int, Any]]:
 
 
 def as_table(found: Any, texts: list[str] | None) -> str:
-    lines = [f"{'query':>7} {'rank':>5} {'row':>10}  {'value':<12}"]
+    lines = [f"{'query':>7} {'rank':>5} {'row':>10}  value"]
     for query, rank, row, value in hits_of(found):
         text = f"  {texts[row]}" if texts else ""
         lines.append(f"{query:7} {rank:5} {row:10}  {value!s:<12}{text}".rstrip())

@@ -189,7 +189,7 @@ def dot(a, b, *, out=None, threads=None, dtype=None):
     Parameters
     ----------
     a, b : array_like, shape (..., d)
-        Rows of numbers. The leading axes broadcast as in `numpy.vecdot`: one row with one row,
+        Rows of numbers. The leading axes broadcast as in ``numpy.vecdot``: one row with one row,
         one with many, row by row. Rows of float64, float32, float16, bfloat16, int8 and uint8 may be strided
         and are not copied. The two sides may be of different types: they are then converted to one
         that holds both.
@@ -267,7 +267,7 @@ def euclidean(a, b, *, out=None, threads=None, dtype=None):
 
 def cosine_similarity(a, b, *, out=None, threads=None, dtype=None):
     """
-    Cosine of the angle between the rows of `a` and `b`: ``a . b / sqrt(a . a * b . b)``.
+    Cosine of the angle between the rows of `a` and `b`: ``dot(a, b) / sqrt(dot(a, a) * dot(b, b))``.
 
     Parameters, results and errors are those of `dot`, but for whole numbers and bits the result is float64, made
     from exact sums. Values lie in [-1, 1]; a row with itself

@@ -383,7 +383,7 @@ class FlatIndex:
 
         Notes
         -----
-        The file does not tell ml_dtypes from uint16: bfloat16 `vectors` come back as uint16.
+        The file does not tell ml_dtypes from uint16: bfloat16 ``vectors`` come back as uint16.
         """
         index = cls.__new__(cls)
         metric, rows, panels, center = _file.load(path, mmap, verify)

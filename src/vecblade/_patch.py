@@ -75,11 +75,11 @@ def patch(log: bool = False) -> Patch:
     """
     Put the accelerated functions in the place of SciPy's and scikit-learn's, in the whole process.
 
-    These are `cdist`, `pdist`, `cosine`, `euclidean`, `sqeuclidean`, `hamming` and `jaccard` of
-    ``scipy.spatial.distance``; `cosine_similarity`, `cosine_distances`, `euclidean_distances`,
-    `pairwise_distances`, `pairwise_distances_argmin` and `pairwise_distances_argmin_min` of
-    ``sklearn.metrics.pairwise`` (and ``sklearn.metrics``); and the methods `kneighbors` and
-    `radius_neighbors` of the estimators of ``sklearn.neighbors``. Calls that are not accelerated go to
+    These are ``cdist``, ``pdist``, ``cosine``, ``euclidean``, ``sqeuclidean``, ``hamming`` and ``jaccard``
+    of ``scipy.spatial.distance``; ``cosine_similarity``, ``cosine_distances``, ``euclidean_distances``,
+    ``pairwise_distances``, ``pairwise_distances_argmin`` and ``pairwise_distances_argmin_min`` of
+    ``sklearn.metrics.pairwise`` (and ``sklearn.metrics``); and the methods ``kneighbors`` and
+    ``radius_neighbors`` of the estimators of ``sklearn.neighbors``. Calls that are not accelerated go to
     the originals. Names that a program has imported from these modules before (``from
     scipy.spatial.distance import cdist``) stay what they are.
 

@@ -254,7 +254,7 @@ def topk(
     Notes
     -----
     Ranking uses the float64 value of the metric. Equal values rank by row number; NaN ranks last.
-    The (n, m) matrix is never built: extra memory is a few MiB and the result.
+    The (n, m) matrix is never built: extra memory is some 10 MiB a thread, and the result.
 
     Examples
     --------

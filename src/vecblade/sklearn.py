@@ -330,7 +330,7 @@ def pairwise_distances_chunked(
     X, Y, metric, n_jobs, **kwds
         As for `pairwise_distances`.
     reduce_func : callable, optional
-        ``reduce_func(D_chunk, start)`` makes what is yielded of a chunk that begins with row `start`.
+        ``reduce_func(D_chunk, start)`` makes what is yielded of a chunk that begins with row ``start``.
     working_memory : float, optional
         MiB that a chunk may take. Default: scikit-learn's configuration.
 
