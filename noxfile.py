@@ -102,7 +102,7 @@ def wheel(session):
     session.run("pip", "wheel", *options, "--wheel-dir", str(folder / "built"), str(sdist))
     (made,) = (folder / "built").glob("*.whl")
     if made.stem.endswith(("linux_x86_64", "linux_aarch64")):
-        session.run("auditwheel", "repair", str(made), "--wheel-dir", str(folder / "repaired"))
+        session.run("auditwheel", "repair", "--strip", str(made), "--wheel-dir", str(folder / "repaired"))
         (made,) = (folder / "repaired").glob("*.whl")
     size = made.stat().st_size
     session.log(f"{made.name}: {size / 1e6:.2f} MB")

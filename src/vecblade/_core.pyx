@@ -146,6 +146,18 @@ cdef inline int plain_pair(object a, object b) noexcept:
     return -1
 
 
+def two_rows(a, b):
+    """The letter of the type of two plain rows of one length, not empty, of floats, int8 or uint8; None for others."""
+    cdef int kind = plain_pair(a, b)
+    if kind < 0 or kind == VB_BF16 or cnp.PyArray_DIM(<cnp.ndarray>a, 0) == 0:
+        return None
+    return LETTERS[kind]
+
+
+# Of the types in the order of vb_type, bfloat16 and bits left out.
+cdef tuple LETTERS = ("f", "d", "e", None, "b", "B")
+
+
 cdef inline bint counts(vb_metric metric) noexcept:
     """Whether the metric of whole numbers is a whole number."""
     return metric == VB_METRIC_DOT or metric == VB_METRIC_SQEUCLIDEAN or metric == VB_METRIC_HAMMING
@@ -618,7 +630,12 @@ cdef object measure_plain(vb_metric metric, object a, object b, object threads):
 
 
 def pairwise(int metric, a, b, str layout, int threads, out):
-    """`layout`: "full", or for a matrix with itself "mirrored" or "condensed"."""
+    """
+    A job, or None if there was so little to do that it is done.
+
+    `layout`: "full", or for a matrix with itself "mirrored" or "condensed".
+    """
+    cdef Job made
     cdef vb_rows left = rows_of(a, a.shape[1]), right = rows_of(b, a.shape[1])
     cdef vb_layout form = {"full": VB_FULL, "mirrored": VB_MIRRORED, "condensed": VB_CONDENSED}[layout]
     n, m = len(a), len(b)
@@ -626,11 +643,15 @@ def pairwise(int metric, a, b, str layout, int threads, out):
         raise ValueError("the core takes two sides of one type, or one matrix twice")
     if out.shape != ((n * (n - 1) // 2,) if form == VB_CONDENSED else (n, m)) or not out.flags.writeable:
         raise ValueError("the core takes an output of the result's shape")
-    return new_job(
+    made = new_job(
         vb_pairwise_new(<vb_metric>metric, a.shape[1], &left, &right, form, threads, cnp.PyArray_BYTES(out),
                         cnp.PyArray_STRIDE(out, 0), cnp.PyArray_STRIDE(out, cnp.PyArray_NDIM(out) - 1), value_type_of(out)),
         (a, b, out),
     )
+    if vb_job_work(made.job) < SMALL_WORK:
+        made.run()
+        return None
+    return made
 
 
 def rewrite(str how, rows, out):

@@ -168,14 +168,16 @@ def pairwise_into(
     if out.ndim == 1:
         # Each pair once needs the matrix whole.
         whole = _arrays.native(a, working)
-        _threads.run(_core.pairwise(metric, whole, whole, "condensed", threads, out), threads)
+        if (job := _core.pairwise(metric, whole, whole, "condensed", threads, out)) is not None:
+            _threads.run(job, threads)
         return
     for i, some in _arrays.blocks(a, working):
         alone = b is None and len(some) == len(a)
         for j, others in [(0, some)] if alone else _arrays.blocks(a if b is None else b, working):
             part = out[i : i + len(some), j : j + len(others)]
             layout = "mirrored" if some is others else "full"
-            _threads.run(_core.pairwise(metric, some, others, layout, threads, part), threads)
+            if (job := _core.pairwise(metric, some, others, layout, threads, part)) is not None:
+                _threads.run(job, threads)
 
 
 def normalize(X: Any, *, out: Any = None, threads: Any = None, dtype: Any = None) -> np.ndarray:

@@ -88,7 +88,7 @@ def cdist(XA: Any, XB: Any, metric: Any = "euclidean", *, out: Any = None, **kwa
            [5.]])
     """
     name = fast_metric(metric)
-    if name is not None and all(value is None for value in kwargs.values()) and kwargs.keys() <= {"w"}:
+    if name is not None and (not kwargs or no_weights(kwargs)):
         a, b = _dropin.plain_rows(XA), _dropin.plain_rows(XB)
         if a is not None and b is not None and a.shape[1] == b.shape[1]:
             found = distances(name, a, b, (len(a), len(b)), out)
@@ -126,7 +126,7 @@ def pdist(X: Any, metric: Any = "euclidean", *, out: Any = None, **kwargs: Any) 
     array([25.,  1., 18.])
     """
     name = fast_metric(metric)
-    if name is not None and all(value is None for value in kwargs.values()) and kwargs.keys() <= {"w"}:
+    if name is not None and (not kwargs or no_weights(kwargs)):
         a = None if stays_with_its_library(X) else _dropin.plain_rows(X)
         if a is not None:
             found = distances(name, a, None, (len(a) * (len(a) - 1) // 2,), out)
@@ -171,6 +171,10 @@ def squareform(X: Any, force: str = "no", checks: bool = True) -> np.ndarray:
     """
     function: Callable[..., np.ndarray] = _dropin.pass_on(MODULE, "squareform")
     return function(X, force, checks)
+
+
+def no_weights(keywords: dict[str, Any]) -> bool:
+    return keywords.keys() == {"w"} and keywords["w"] is None
 
 
 def fast_metric(metric: Any) -> str | None:
@@ -240,6 +244,8 @@ SMALL = {"f": np.float32, "e": np.float16}
 
 def measured(function: Callable[..., Any], u: Any, v: Any) -> Any:
     """A metric of two vectors, of the type that SciPy gives it; None if the call is to be passed on."""
+    if _core.two_rows(u, v) == "d":
+        return np.float64(function(u, v))
     pair = vectors(u, v)
     if pair is None:
         return None
@@ -282,6 +288,8 @@ def euclidean(u: Any, v: Any, w: Any = None) -> Any:
     5.0
     """
     if w is None:
+        if _core.two_rows(u, v) in ("d", "f"):
+            return _core.euclidean(u, v)
         pair = vectors(u, v)
         if pair is not None and pair[0].dtype.char in "df":
             return _core.euclidean(*pair)

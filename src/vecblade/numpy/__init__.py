@@ -40,6 +40,10 @@ def __dir__() -> list[str]:
 # ---- what is fast --------------------------------------------------------------------------
 
 
+# What a sum of two plain rows is, by the letter of their type.
+SCALARS: dict[str, Callable[[float], Any]] = {"d": numpy.float64, "f": numpy.float32}
+
+
 def pair(a: Any, b: Any) -> tuple[numpy.ndarray, numpy.ndarray] | None:
     """Two arrays of one type that is summed here, or None."""
     if type(a) is not numpy.ndarray or type(b) is not numpy.ndarray:
@@ -152,6 +156,10 @@ def dot(a: Any, b: Any, out: Any = None) -> Any:
     >>> int(np.dot(a, a))
     20000
     """
+    kind = _core.two_rows(a, b) if out is None else None
+    if kind is not None:
+        scalar = SCALARS.get(kind) or sum_type(a).type
+        return scalar(_core.dot(a, b))
     both = pair(a, b)
     found = product(*both, out) if both is not None else None
     return _dropin.pass_on("numpy", "dot")(a, b, out) if found is None else found
