@@ -109,7 +109,7 @@ def wheel(session):
     if size > 2_000_000:
         session.error("a wheel may have 2 MB")
     session.run("python", "-m", "venv", str(folder / "fresh"))
-    python = str(next((folder / "fresh").glob("*/python*")))
+    (python,) = (str(path) for path in (folder / "fresh").glob("*/python*") if path.stem == "python")
     session.run(python, "-m", "pip", "install", "-q", f"{made}[test]", external=True)
     session.run(python, "-c", IMPORT_TIME, external=True)
     session.run(python, "-m", "pytest", "-q", "tests", *session.posargs, external=True)

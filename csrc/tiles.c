@@ -358,7 +358,10 @@ static void compute_exact(const vb_tiling *t, const vb_group *g, const vb_column
         for (size_t j = 0; distance && j < VB_PANEL; j++)
             products[j] = (int32_t)((uint32_t)g->wholes[r] + (uint32_t)wholes[j] - 2 * (uint32_t)products[j]);
         if (t->value == VB_I32) {
-            memcpy(line, products, n * sizeof *products);
+            if (n == VB_PANEL) /* of a size that is known: no call */
+                memcpy(line, products, VB_PANEL * sizeof *products);
+            else
+                memcpy(line, products, n * sizeof *products);
             continue;
         }
         for (size_t j = 0; j < VB_PANEL; j++)
