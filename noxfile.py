@@ -112,7 +112,7 @@ def wheel(session):
     (python,) = (str(path) for path in (folder / "fresh").glob("*/python*") if path.stem == "python")
     session.run(python, "-m", "pip", "install", "-q", f"{made}[test]", external=True)
     session.run(python, "-c", IMPORT_TIME, external=True)
-    session.run(python, "-m", "pytest", "-q", "tests", *session.posargs, external=True)
+    session.run(python, "-m", "pytest", "-q", *(session.posargs or ["tests"]), external=True)
 
 
 # What an import takes beyond NumPy's, the median of several processes.
