@@ -92,7 +92,8 @@ static void trust(const vb_tiling *t, vb_finish *finish)
     case VB_METRIC_COSINE:
     case VB_METRIC_COSINE_SIMILARITY:
         finish->epilogue = t->metric == VB_METRIC_COSINE ? VB_ANGULAR : VB_SIMILARITY;
-        finish->high = 1.0 - least;
+        /* A similarity has nothing to cancel; but it must not pass 1, nor miss it for equal rows. */
+        finish->high = 1.0 - (t->metric == VB_METRIC_COSINE ? least : narrow ? 1e-3 * least : 1e-9 * least);
         break;
     default:
         finish->high = narrow ? FLT_MAX : DBL_MAX;

@@ -1,6 +1,8 @@
 """Arrow columns, from pyarrow, Polars and pandas, read where they lie."""
 
 import gc
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -134,6 +136,22 @@ def test_pandas():
     assert same_bits(vb.pairwise(pd.DataFrame(x)), vb.pairwise(x))
     with pytest.raises(TypeError, match=r"pass np.stack\(A\)"):
         vb.pairwise(np.array([None, x[0]], object))
+
+
+def test_frames_of_pandas_are_not_taken_for_columns_of_vectors():
+    """They export themselves to Arrow too, by a copy, and only if pyarrow is there."""
+    pytest.importorskip("pandas")
+    code = """
+import sys
+sys.modules["pyarrow"] = None
+import numpy as np, pandas as pd, vecblade as vb
+frame = pd.DataFrame(np.eye(3))
+assert vb.pairwise(frame)[0, 1] == 2**0.5
+assert vb.dot(frame[0], frame[0]) == 1.0
+assert vb.topk(frame, frame, 1).indices.ravel().tolist() == [0, 1, 2]
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_an_index_of_a_column():

@@ -95,6 +95,24 @@ def test_plots_name_the_machine_and_follow_the_light(report):
         assert "prefers-color-scheme:dark" in text
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--seconds", "-1"], "--seconds must be more than 0"),
+        (["--from", "nothing.json"], "there is no file nothing.json"),
+        (["--output", "nowhere/x"], "there is no folder nowhere for the report"),
+        (["redirection", "nosuchword"], "no case of redirection has all of the words: nosuchword"),
+    ],
+)
+def test_wrong_arguments(arguments, message, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "vecblade.bench", *arguments], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode
+    assert message in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
 # ---- the page, in a browser -------------------------------------------------------------------
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -215,6 +215,16 @@ def test_lists_and_strided_rows(passed_on):
     assert same_bits(ours.squareform(ours.pdist(X)), theirs.squareform(ours.pdist(X)))
 
 
+def test_one_row_with_many():
+    X = np.random.default_rng(0).random((300, 24))
+    X[7] = 0
+    for dtype in "dfe":
+        x = X.astype(dtype)
+        for metric in REAL:
+            for a, b in ((x[5:6], x), (x, x[7:8]), (x[3:4], x[3:4])):
+                assert as_original(ours.cdist(a, b, metric), theirs.cdist(a, b, metric), 1e-12, 4e-15)
+
+
 def test_integers_past_two_to_the_53_are_rounded_as_scipy_rounds_them():
     X = np.array([[2**62 + 1, 0], [3, 2**60 + 1]])
     for metric in REAL:

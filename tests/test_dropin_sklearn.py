@@ -243,6 +243,43 @@ def test_assumed_finite():
         assert np.isnan(ours.euclidean_distances(X)).tolist() == [[True, True], [True, False]]
 
 
+def test_not_a_number_that_is_assumed_not_to_be_there():
+    sklearn = pytest.importorskip("sklearn")
+    X = rows("d", 5, 4)
+    X[3, 1] = np.nan
+    with sklearn.config_context(assume_finite=True):
+        for name in ("cosine_similarity", "cosine_distances"):
+            for args in ((X,), (X, X[:2]), (X[:2], X)):
+                found, expected = (outcome(getattr(m, name), *args) for m in (ours, theirs))
+                assert as_original(found, expected, *EXACT), name
+
+
+def test_one_row_with_many():
+    X = np.random.default_rng(0).random((300, 24), np.float32)
+    for a, b in ((X[:1], X), (X, X[:1])):
+        for name in ALL_PAIRS:
+            assert as_original(getattr(ours, name)(a, b), getattr(theirs, name)(a, b), *DIGITS["f"])
+
+
+def test_columns_of_vectors_in_an_estimator():
+    pa = pytest.importorskip("pyarrow")
+    X = np.random.default_rng(0).random((50, 20))
+    column = pa.array(X.tolist())
+    plain = ours.NearestNeighbors(n_neighbors=3, algorithm="brute").fit(X).kneighbors(X[:4])
+    found = ours.NearestNeighbors(n_neighbors=3, algorithm="brute").fit(column).kneighbors(column[:4])
+    assert all(map(same_bits, found, plain))
+
+
+def test_a_worker_of_joblib_has_as_many_threads_as_it_is_given(monkeypatch):
+    import vecblade as vb
+
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert ours.threads_for(None) == 1
+    monkeypatch.setenv("OMP_NUM_THREADS", "many")
+    assert ours.threads_for(None) == vb.get_num_threads()
+    assert ours.threads_for(3) == 3
+
+
 def test_known_differences():
     """What docs/dropin.md says of scikit-learn's own answers."""
     tiny = np.array([[1e-20, 0.0], [1e-20, 1e-20]])

@@ -1,6 +1,8 @@
 """`patch` and `unpatch`: what is replaced, for how long, by whom, and the script that runs with it."""
 
+import inspect
 import logging
+import pickle
 import subprocess
 import sys
 import threading
@@ -182,6 +184,40 @@ def test_the_log(caplog):
         assert not caplog.records
 
 
+def test_logged_functions_are_pickled_as_ours():
+    with vb.patch(log=True):
+        for function in (distance.cdist, pairwise.cosine_similarity):
+            again = pickle.loads(pickle.dumps(function))
+            assert (again.__module__, again.__name__) == (function.__module__, function.__name__)
+        assert inspect.signature(distance.cdist) == inspect.signature(
+            ORIGINALS["scipy.spatial.distance", "cdist"]
+        )
+        with vb.patch():
+            assert isinstance(distance.cdist, _patch.Logged), "the outer call still wants its log"
+
+
+def test_a_library_that_is_being_imported_is_patched_when_it_is():
+    """By another thread, which began before there was a patch."""
+    done = run("""
+import importlib.abc, sys, threading
+import vecblade as vb
+class Midway(importlib.abc.MetaPathFinder):
+    thread = None
+    def find_spec(self, name, path, target=None):
+        if name == "scipy.spatial._distance_pybind" and not self.thread:
+            self.thread = threading.Thread(target=vb.patch)
+            self.thread.start()
+            self.thread.join(0.5)  # it waits for this import
+midway = Midway()
+sys.meta_path.insert(0, midway)
+from scipy.spatial import distance
+midway.thread.join(20)
+assert not midway.thread.is_alive()
+assert distance.cdist.__module__ == "vecblade.scipy", distance.cdist.__module__
+""")
+    assert done.returncode == 0, done.stderr
+
+
 def run(code, *arguments, folder=None):
     return subprocess.run(
         [sys.executable, *arguments] if code is None else [sys.executable, "-c", code],
@@ -234,7 +270,10 @@ with vb.patch(log=True):
 # ---- python -m vecblade run ---------------------------------------------------------------
 
 SCRIPT = """
-import sys, helper
+import atexit, os, pickle, sys, helper
+class Kept:
+    pass
+atexit.register(lambda: print(type(pickle.loads(pickle.dumps(Kept()))).__module__, os.path.isabs(__file__)))
 from scipy.spatial.distance import cdist
 print(sys.argv[1:], __name__, helper.word, cdist.__module__)
 if "fail" in sys.argv:
@@ -254,7 +293,7 @@ def script(tmp_path):
 def test_a_script(script):
     done = run(None, "-m", "vecblade", "run", str(script), "--log", "-k", "3")
     assert done.returncode == 3, done.stderr
-    assert done.stdout == "['--log', '-k', '3'] __main__ here vecblade.scipy\n"
+    assert done.stdout == "['--log', '-k', '3'] __main__ here vecblade.scipy\n__main__ True\n"
     assert done.stderr == ""
 
 
@@ -262,13 +301,23 @@ def test_a_script_that_fails_shows_its_own_traceback(script):
     done = run(None, "-m", "vecblade", "run", str(script), "fail")
     assert done.returncode == 1
     assert done.stderr.endswith("ZeroDivisionError: division by zero\n")
-    assert 'script.py", line 6' in done.stderr
+    assert 'script.py", line 9' in done.stderr
 
 
 def test_a_module(script):
     done = run(None, "-m", "vecblade", "run", "-m", "script", "a", folder=script.parent)
     assert done.returncode == 3, done.stderr
-    assert done.stdout == "['a'] __main__ here vecblade.scipy\n"
+    assert done.stdout == "['a'] __main__ here vecblade.scipy\n__main__ True\n"
+    done = run(None, "-m", "vecblade", "run", "-m", "no_such_module", folder=script.parent)
+    assert done.returncode == 1
+    assert "No module named no_such_module" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_folder(tmp_path):
+    (tmp_path / "__main__.py").write_text("from scipy.spatial.distance import cdist; print(cdist.__module__)")
+    done = run(None, "-m", "vecblade", "run", str(tmp_path))
+    assert done.stdout == "vecblade.scipy\n", done.stderr
 
 
 def test_a_script_with_a_log(tmp_path):

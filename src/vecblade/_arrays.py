@@ -138,7 +138,7 @@ def foreign(x: Any, name: str) -> np.ndarray:
             raise TypeError(
                 f"{name} ({type(x).__name__}) is negated when it is read; pass {name}.resolve_neg()"
             )
-        if hasattr(x, "__arrow_c_array__") or hasattr(x, "__arrow_c_stream__"):
+        if is_arrow(x):
             from ._arrow import read  # on demand: few arrays are Arrow's
 
             if (column := read(x, name)) is not None:
@@ -153,7 +153,7 @@ def foreign(x: Any, name: str) -> np.ndarray:
                 if not hasattr(x, "__array__"):
                     raise TypeError(f"{name} ({type(x).__name__}) cannot be read: {error}") from error
         array = np.asarray(x)
-    except (TypeError, ValueError, RuntimeError) as error:
+    except (TypeError, ValueError, RuntimeError, ImportError) as error:
         if type(error) is TypeError and str(error).startswith(name):
             raise
         raise TypeError(
@@ -167,6 +167,12 @@ def foreign(x: Any, name: str) -> np.ndarray:
     if array.size == 0 and not hasattr(x, "dtype"):
         array = array.astype(np.float64)
     return array
+
+
+def is_arrow(x: Any) -> bool:
+    """Whether it may be an Arrow column of vectors: no frame, nor a NumPy array of pandas."""
+    exports = hasattr(x, "__arrow_c_array__") or hasattr(x, "__arrow_c_stream__")
+    return exports and not hasattr(x, "columns") and not isinstance(getattr(x, "dtype", None), np.dtype)
 
 
 def bfloat16_tensor(x: Any) -> np.ndarray | None:

@@ -49,6 +49,14 @@ def original(module: str, name: str) -> Any:
     return _originals.setdefault((module, name), found)
 
 
+def loaded(module: str) -> Any:
+    """A module of another library; None if it cannot be imported."""
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        return None
+
+
 def known_original(module: str, name: str) -> Any:
     """The same if that library is loaded already, else None."""
     return original(module, name) if module in sys.modules else None
@@ -92,11 +100,7 @@ def plain(x: Any) -> np.ndarray | None:
 
 def reads_best_here(x: Any) -> bool:
     """Whether it may be a tensor or an Arrow column of vectors, which others read slowly if at all."""
-    if isinstance(x, np.ndarray) or hasattr(
-        x, "columns"
-    ):  # a data frame: its columns have names to be checked
-        return False
-    return any(hasattr(x, name) for name in ("__arrow_c_array__", "__arrow_c_stream__", "__dlpack__"))
+    return not isinstance(x, np.ndarray) and (_arrays.is_arrow(x) or hasattr(x, "__dlpack__"))
 
 
 def plain_rows(x: Any) -> np.ndarray | None:
@@ -113,6 +117,15 @@ def as_bytes(x: np.ndarray) -> np.ndarray:
 def as_bits(x: np.ndarray) -> np.ndarray:
     """Rows packed: a bit for each element, set where that is not zero."""
     return np.packbits(x if x.dtype.kind == "b" else x != 0, axis=-1).view(BITS)
+
+
+def one_to_many(metric: str, a: np.ndarray, b: np.ndarray, out: np.ndarray, threads: int | None) -> bool:
+    """A single row with many into `out`, by the functions of rows, if the core can read them; else False."""
+    if 1 not in (len(a), len(b)) or not (_core.native(a) and _core.native(b)) or a.dtype != b.dtype:
+        return False
+    job = _core.measure(_core.METRICS[metric], a, b, out.reshape(-1))
+    _threads.run(job, _threads.resolve(threads))
+    return True
 
 
 def zeros_and_ones(x: np.ndarray) -> bool:
@@ -133,6 +146,8 @@ def float64_pairs(
     """
     a = as_bytes(a)
     b = None if b is None else as_bytes(b)
+    if b is not None and a.dtype.kind == "f" and one_to_many(metric, a, b, out, threads):
+        return
     same = b is None or a.dtype == b.dtype
     working = a.dtype if same and (a.dtype in _arrays.WHOLE or a.dtype == BITS) else _arrays.FLOAT64
     number = _core.METRICS[metric]

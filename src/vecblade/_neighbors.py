@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 MODULE = "sklearn.neighbors"
 
 
+def readable(X: Any) -> Any:
+    """Tensors and Arrow columns of vectors as arrays; anything else as it is."""
+    array = _dropin.plain(X) if _dropin.reads_best_here(X) else None
+    return X if array is None else array
+
+
 def prepared(model: Any, X: Any) -> tuple[str, np.ndarray, np.ndarray] | None:
     """The metric, the queries (validated as scikit-learn does) and the fitted rows; None: passed on."""
     if getattr(model, "_fit_method", None) != "brute":  # also: not fitted
@@ -31,8 +37,10 @@ def prepared(model: Any, X: Any) -> tuple[str, np.ndarray, np.ndarray] | None:
     rows = _dropin.plain_rows(model._fit_X)
     if metric is None or rows is None:
         return None
-    queries = rows if X is None else validate_data(model, X, accept_sparse="csr", reset=False, order="C")
-    queries = _dropin.plain_rows(queries)
+    if X is None:
+        return metric, rows, rows
+    checked = validate_data(model, readable(X), accept_sparse="csr", reset=False, order="C")
+    queries = _dropin.plain_rows(checked)
     return None if queries is None else (metric, queries, rows)
 
 
@@ -206,6 +214,24 @@ class NearestNeighbors(Original):  # type: ignore[misc]
     >>> model.kneighbors_graph().toarray()[0]
     array([0., 1., 1.])
     """
+
+    def fit(self, X: Any, y: Any = None) -> Any:
+        """
+        Fit to rows: as scikit-learn's, and of Arrow columns of vectors too.
+
+        Parameters
+        ----------
+        X : array_like or sparse matrix, shape (m, d)
+            The rows to search. NumPy arrays are not copied.
+        y : None
+            Not used.
+
+        Returns
+        -------
+        NearestNeighbors
+            The estimator itself.
+        """
+        return super().fit(readable(X), y)
 
     kneighbors: Callable[..., Any] = kneighbors
     radius_neighbors: Callable[..., Any] = radius_neighbors

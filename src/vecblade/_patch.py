@@ -118,6 +118,13 @@ def patch(log: bool = False) -> Patch:
     with _lock:
         _stack.append(made)
         _apply()
+        half = [name for name in TARGETS if name in sys.modules and _is_loading(sys.modules[name])]
+    if half:
+        # Another thread is importing them, and began before there was a finder: wait, without the lock.
+        for name in half:
+            importlib.import_module(name)
+        with _lock:
+            _apply()
     return made
 
 
@@ -138,20 +145,32 @@ def unpatch() -> None:
 
 def run_patched(script: str, arguments: list[str], module: bool, log: bool) -> None:
     """Run a script (or a module by its name) as Python would, patched; its errors and exits are its own."""
+    import builtins
     import os
     import runpy
+    import types
+    from importlib.machinery import SourceFileLoader
 
-    patch(log)
-    sys.argv = [script, *arguments]
-    if module:
-        sys.path[0] = os.getcwd()
-        runpy.run_module(script, run_name="__main__", alter_sys=True)
-        return
-    if not os.path.isfile(script):
+    path = os.path.abspath(script)
+    if not module and not os.path.exists(path):
         print(f"vecblade: error: there is no file {script!r} to run", file=sys.stderr)
         sys.exit(2)
-    sys.path[0] = os.path.dirname(os.path.abspath(script))
-    runpy.run_path(script, run_name="__main__")
+    patch(log)
+    sys.argv = [script, *arguments]
+    # It stays when the script has ended: for what runs at exit, and in threads.
+    main = sys.modules["__main__"] = types.ModuleType("__main__")
+    main.__dict__.update(__builtins__=builtins, __file__=path)
+    if module:
+        sys.path[0] = os.getcwd()
+        runpy._run_module_as_main(script)  # type: ignore[attr-defined] # what python -m does
+    elif os.path.isfile(path) and not path.endswith((".zip", ".pyz", ".pyc")):
+        sys.path[0] = os.path.dirname(path)
+        main.__loader__ = SourceFileLoader("__main__", path)
+        with open(path, "rb") as file:
+            code = compile(file.read(), path, "exec")
+        exec(code, main.__dict__)
+    else:  # a folder or an archive with a __main__.py
+        runpy.run_path(path, run_name="__main__")
 
 
 # ---- in place and back ---------------------------------------------------------------------
@@ -182,12 +201,16 @@ def _place(module: str) -> None:
     home, names = TARGETS[module]
     # First all originals: looking one up must never find ours.
     keys = {(module, name): _dropin.original(module, name) for name in names}
-    ours = importlib.import_module(home)
-    log = _stack[-1].log
+    try:
+        ours = importlib.import_module(home)
+    except ImportError:  # a version of the library that lacks what ours needs: it keeps its own
+        return
+    log = any(made.log for made in _stack)
     _swap(
         {
-            (module, name): _logged(module, name, getattr(ours, name.rpartition(".")[2]), log)
+            (module, name): Logged(module, name, function) if log else function
             for _, name in keys
+            for function in [getattr(ours, name.rpartition(".")[2])]
         }
     )
 
@@ -247,6 +270,9 @@ class Loader:
     def __init__(self, loader: Any) -> None:
         self.loader = loader
 
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.loader, name)  # get_source, get_data and what else it can do
+
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         made: ModuleType | None = self.loader.create_module(spec)
         return made
@@ -279,32 +305,42 @@ def _make_visible() -> None:
         logger.addHandler(handler)
 
 
-def _logged(module: str, name: str, function: Callable[..., Any], log: bool) -> Callable[..., Any]:
-    """The function, or one that logs its calls."""
-    if not log:
-        return function
-    import logging
+class Logged:
+    """One of our functions, which logs its calls; pickled as the function itself."""
 
-    info = logging.getLogger("vecblade").info
-    library = _dropin.PACKAGES[module.partition(".")[0]]
+    def __init__(self, module: str, name: str, function: Callable[..., Any]) -> None:
+        functools.update_wrapper(self, function)
+        self.place = f"{module}.{name}"
+        self.library = _dropin.PACKAGES[module.partition(".")[0]]
+        self.function = function
 
-    @functools.wraps(function)
-    def call(*args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        import logging
+
         before = getattr(_dropin.calls, "passed_on", False)
         _dropin.calls.passed_on = False
         answer = "failed"
         start = time.perf_counter()
         try:
-            result = function(*args, **kwargs)
-            answer = f"left to {library}" if _dropin.calls.passed_on else "vecblade"
+            result = self.function(*args, **kwargs)
+            answer = f"left to {self.library}" if _dropin.calls.passed_on else "vecblade"
         finally:
             milliseconds = (time.perf_counter() - start) * 1e3
             _dropin.calls.passed_on = before
             shown = ", ".join([*map(_shown, args), *(f"{key}={_shown(x)}" for key, x in kwargs.items())])
-            info("%s.%s(%s): %s, %.3g ms", module, name, shown, answer, milliseconds)
+            logging.getLogger("vecblade").info("%s(%s): %s, %.3g ms", self.place, shown, answer, milliseconds)
         return result
 
-    return call
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        return self if instance is None else functools.partial(self, instance)
+
+    def __reduce__(self) -> Any:
+        return named, (self.function.__module__, self.function.__name__)
+
+
+def named(module: str, name: str) -> Any:
+    """What a module has under this name: for `pickle`."""
+    return getattr(importlib.import_module(module), name)
 
 
 def _shown(x: Any) -> str:

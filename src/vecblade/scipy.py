@@ -37,6 +37,10 @@ ALIASES = {
 }
 
 
+def __dir__() -> list[str]:
+    return sorted({*globals(), *getattr(_dropin.loaded(MODULE), "__all__", ())})
+
+
 def __getattr__(name: str) -> Any:
     """What is not here is SciPy's own."""
     if name.startswith("__"):
@@ -181,6 +185,7 @@ def fast_metric(metric: Any) -> str | None:
     """The metric's name if it is one that is fast here: by any of SciPy's names, or by its function."""
     if isinstance(metric, str):
         return ALIASES.get(metric.lower())
+    metric = getattr(metric, "__wrapped__", metric)  # of patch(log=True)
     for name, ours in FUNCTIONS.items():
         if metric is ours or metric is _dropin.known_original(MODULE, name):
             return name

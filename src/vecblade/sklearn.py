@@ -11,6 +11,7 @@ every known difference: ``docs/dropin.md``.
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MODULE = "sklearn.metrics.pairwise"
+MODULES = (MODULE, "sklearn.metrics", "sklearn.neighbors")
 
 __all__ = [
     "NearestNeighbors",  # noqa: F822 - made when it is asked for
@@ -44,14 +46,19 @@ def __getattr__(name: str) -> Any:
         from ._neighbors import NearestNeighbors
 
         return NearestNeighbors
-    reason: Exception | None = None
+    reason = ""
     if not name.startswith("__"):
-        for module in (MODULE, "sklearn.metrics", "sklearn.neighbors"):
+        for module in MODULES:
             try:
                 return _dropin.original(module, name)
             except (ImportError, AttributeError) as error:
-                reason = error
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}: {reason}")
+                reason = f": {error}"
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}{reason}")
+
+
+def __dir__() -> list[str]:
+    theirs = (getattr(_dropin.loaded(module), "__all__", ()) for module in MODULES)
+    return sorted({*globals(), *(name for names in theirs for name in names)})
 
 
 # ---- what is fast --------------------------------------------------------------------------
@@ -64,7 +71,7 @@ def config(option: str) -> Any:
 
 
 def is_finite(x: np.ndarray) -> bool:
-    """Whether no number is NaN or infinite, as scikit-learn has to know first: one read of the memory."""
+    """Whether no number is NaN or infinite, as scikit-learn has to know: mostly one read of the memory."""
     if x.dtype.kind != "f" or config("assume_finite"):
         return True
     if _arrays.readable(x, x.dtype) and x.ndim == 2 and np.isfinite(_core.dot(x, x)).all():
@@ -103,9 +110,14 @@ def is_float32(a: np.ndarray, b: np.ndarray | None) -> bool:
 
 
 def threads_for(n_jobs: Any) -> int:
-    """As many as `n_jobs` says; None: as many as a call may use, as for the BLAS in scikit-learn's place."""
+    """
+    As many as `n_jobs` says. None: as many as a call may use, and the BLAS in our place might.
+
+    joblib's workers tell by OMP_NUM_THREADS how many that are.
+    """
     if n_jobs is None:
-        return _threads.resolve(None)
+        most = os.environ.get("OMP_NUM_THREADS", "")
+        return min(_threads.resolve(None), int(most) if most.isdecimal() and int(most) else 1024)
     joblib = sys.modules.get("joblib")
     return joblib.effective_n_jobs(n_jobs) if joblib is not None else _threads.resolve(n_jobs)
 
@@ -116,12 +128,16 @@ def distances(metric: str, a: np.ndarray, b: np.ndarray | None, threads: int | N
     result = np.empty((len(a), len(a if b is None else b)), np.float32 if narrow else np.float64)
     if narrow:
         number = _core.METRICS[metric]
-        _measure.pairwise_into(number, a, b, _arrays.FLOAT32, result, _threads.resolve(threads))
+        if b is None or not _dropin.one_to_many(metric, a, b, result, threads):
+            _measure.pairwise_into(number, a, b, _arrays.FLOAT32, result, _threads.resolve(threads))
     else:
         _dropin.float64_pairs(metric, a, b, result, threads)
-    # A row of zeros makes NaN of a whole row or column.
+    # A row of zeros makes NaN of a whole row or column; so does NaN, where finite numbers are only assumed.
     if metric.startswith("cosine") and (np.isnan(result[0]).any() or np.isnan(result[:, 0]).any()):
-        result[np.isnan(result)] = 0 if metric == "cosine_similarity" else 1
+        value = 0 if metric == "cosine_similarity" else 1
+        rows, columns = a, a if b is None else b
+        result[~rows.any(axis=1)] = result[:, ~columns.any(axis=1)] = value
+        result[np.isnan(rows).any(axis=1)] = result[:, np.isnan(columns).any(axis=1)] = np.nan
         if b is None and metric == "cosine":
             np.fill_diagonal(result, 0)
     return result
@@ -323,7 +339,7 @@ def pairwise_distances_chunked(
     """
     Distances of some rows after the other: `sklearn.metrics.pairwise.pairwise_distances_chunked`.
 
-    The loop is scikit-learn's own, over `pairwise_distances` of this module.
+    Like scikit-learn's, a loop over `pairwise_distances`: here over that of this module.
 
     Parameters
     ----------

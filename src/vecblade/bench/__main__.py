@@ -22,7 +22,7 @@ def parser():
     )
     made.add_argument("--seconds", type=float, default=1.0, help="for each case, all contenders together")
     made.add_argument(
-        "--output", type=Path, default=Path("report"), help="default: report.json and report.html"
+        "--output", type=Path, default=Path("report"), help="without .json, .html; default: report"
     )
     made.add_argument(
         "--from", dest="source", type=Path, help="make the report of this JSON, measure nothing"
@@ -32,7 +32,14 @@ def parser():
 
 
 def main():
-    options = parser().parse_args()
+    made = parser()
+    options = made.parse_args()
+    if not options.seconds > 0:
+        made.error("--seconds must be more than 0")
+    if options.source and not options.source.is_file():
+        made.error(f"there is no file {options.source}")
+    if not options.table and not options.output.parent.is_dir():
+        made.error(f"there is no folder {options.output.parent} for the report")
     pin("-m", "vecblade.bench", *sys.argv[1:])
     from . import report  # not before: NumPy comes with it
 

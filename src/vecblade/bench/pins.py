@@ -7,7 +7,10 @@ import os
 import subprocess
 import sys
 
-THREADS = int(os.environ.get("BENCH_THREADS", "1"))
+_text = os.environ.get("BENCH_THREADS", "1")
+if not _text.isdecimal() or _text == "0":
+    sys.exit(f"BENCH_THREADS={_text!r} is not a number of threads")
+THREADS = int(_text)
 WANTED = {
     name: str(THREADS)
     for name in (

@@ -38,6 +38,8 @@ def run_all(options):
     for result in run.results(groups, words, options.seconds, options.quick):
         found.append(result)
         print(f"{result['group']}: {result['name']}", file=sys.stderr, flush=True)
+    if not found:
+        sys.exit(f"no case of {', '.join(groups)} has all of the words: {' '.join(words)}")
     return {
         "machine": run.machine(),
         "limits": run.machine_limits(min(0.3, options.seconds)),
@@ -66,7 +68,7 @@ def main(options):
     data["goals"] = list(goals.judged(data["results"]))
     outputs = {".json": json.dumps(data, indent=1), ".html": page(data)}
     for suffix, text in outputs.items():
-        path = options.output.with_suffix(suffix)
+        path = options.output.with_name(options.output.name + suffix)
         path.write_text(text, encoding="utf-8")
         print(path)
     if options.plots:

@@ -56,11 +56,13 @@ def result_of(group, case, seconds):
 
 
 def results(groups, words=(), seconds=1.0, quick=False):
-    """Of every case of these groups whose name has all these words; `quick`: until one is large."""
+    """Of every case of these groups whose name has all these words; `quick`: of those that are small."""
     for group in groups:
         for case in GROUPS[group]():
             if quick and case.macs > 1e8:
-                break
+                if group in ("one-to-many", "top-k", "over-rows"):  # they only grow
+                    break
+                continue
             if all(word in case.name for word in words):
                 yield result_of(group, case, seconds)
 

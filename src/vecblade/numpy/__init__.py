@@ -26,10 +26,12 @@ FLOATS, HALF, BYTES = frozenset("fd"), frozenset("e"), frozenset("bB")
 SUMMED = FLOATS | HALF | BYTES
 
 
+# Rows with a vector: NumPy's BLAS is as fast for small ones, and for rows of few elements.
+LEAST_WIDTH, LEAST_SIZE = 16, 8192
+
+
 def __getattr__(name: str) -> Any:
     """What is not here is NumPy's own."""
-    if name.startswith("__"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(numpy, name)
 
 
@@ -39,9 +41,17 @@ def __dir__() -> list[str]:
 
 # ---- what is fast --------------------------------------------------------------------------
 
-
 # What a sum of two plain rows is, by the letter of their type.
 SCALARS: dict[str, Callable[[float], Any]] = {"d": numpy.float64, "f": numpy.float32}
+
+
+def two_rows(a: Any, b: Any) -> Any:
+    """The dot product of two plain vectors, or None."""
+    kind = _core.two_rows(a, b)
+    if kind is None:
+        return None
+    scalar = SCALARS.get(kind) or sum_type(a).type
+    return scalar(_core.dot(a, b))
 
 
 def pair(a: Any, b: Any) -> tuple[numpy.ndarray, numpy.ndarray] | None:
@@ -79,6 +89,10 @@ def row_sums(a: numpy.ndarray, b: numpy.ndarray, out: Any = None) -> Any:
     dtype = sum_type(a)
     if a.ndim == b.ndim == 1 and out is None:
         return dtype.type(_core.dot(a, b))
+    if dtype.char in FLOATS:
+        most = max(a.size, b.size)
+        if not (_core.native(a) and _core.native(b)) or a.shape[-1] < LEAST_WIDTH or most < LEAST_SIZE:
+            return None
     try:
         shape = numpy.broadcast_shapes(a.shape[:-1], b.shape[:-1])
     except ValueError:
@@ -95,7 +109,7 @@ def row_sums(a: numpy.ndarray, b: numpy.ndarray, out: Any = None) -> Any:
 
 
 def all_sums(a: numpy.ndarray, b: numpy.ndarray, out: Any = None) -> Any:
-    """Dot products of all pairs of rows of the smaller types; of the others the BLAS is as fast: None."""
+    """Dot products of all pairs of rows of the smaller types; None for others, where BLAS is as fast."""
     if not (a.ndim == b.ndim == 2 and a.dtype.char not in FLOATS and a.shape[1] == b.shape[1]):
         return None
     dtype, shape = sum_type(a), (len(a), len(b))
@@ -114,12 +128,33 @@ def all_sums(a: numpy.ndarray, b: numpy.ndarray, out: Any = None) -> Any:
 
 
 def product(a: numpy.ndarray, b: numpy.ndarray, out: Any) -> Any:
-    """``a @ b`` where one side is a vector, or both are matrices and the second a transpose; else None."""
+    """``a @ b`` of a vector and matrices (of floats, the second a transpose); None for others."""
     if b.ndim == 1:
         return row_sums(a, b, out)
-    if b.ndim == 2 and b.strides[0] == b.itemsize and (a.ndim == 1 or a.ndim == 2):
-        return row_sums(b.T, a, out) if a.ndim == 1 else all_sums(a, b.T, out)
-    return None
+    if b.ndim != 2 or a.ndim not in (1, 2):
+        return None
+    if b.dtype.char in FLOATS and b.strides[0] != b.itemsize:
+        return None
+    columns = b.T if b.strides[0] == b.itemsize else numpy.ascontiguousarray(b.T)
+    return row_sums(columns, a, out) if a.ndim == 1 else all_sums(a, columns, out)
+
+
+def left(name: str, a: Any, b: Any, out: Any = None, **options: Any) -> Any:
+    """A call that is not fast: NumPy's, but of bytes by sums in float64, exact, where its own wrap."""
+    function = _dropin.pass_on("numpy", name)
+    both = pair(a, b) if not options or options.keys() == {"axis"} else None
+    if both is None or both[0].dtype.char not in BYTES or getattr(out, "dtype", None) == both[0].dtype:
+        return function(a, b, **options) if out is None else function(a, b, out=out, **options)
+    x, y = both
+    sums = numpy.asarray(function(x.astype(numpy.float64), y.astype(numpy.float64), **options))
+    length = x.size if name == "vdot" else x.shape[options.get("axis", -1)] if x.ndim else 1
+    sums = sums.astype(_core.value_dtype(_core.METRICS["dot"], x.dtype, x.dtype, length))
+    if out is None:
+        return sums if sums.ndim else sums[()]
+    if not isinstance(out, numpy.ndarray) or out.shape != sums.shape:
+        return function(a, b, out=out)  # which says what is wrong
+    numpy.copyto(out, sums, casting="same_kind")
+    return out
 
 
 # ---- NumPy's functions ---------------------------------------------------------------------
@@ -156,13 +191,10 @@ def dot(a: Any, b: Any, out: Any = None) -> Any:
     >>> int(np.dot(a, a))
     20000
     """
-    kind = _core.two_rows(a, b) if out is None else None
-    if kind is not None:
-        scalar = SCALARS.get(kind) or sum_type(a).type
-        return scalar(_core.dot(a, b))
-    both = pair(a, b)
-    found = product(*both, out) if both is not None else None
-    return _dropin.pass_on("numpy", "dot")(a, b, out) if found is None else found
+    found = two_rows(a, b) if out is None else None
+    if found is None and (both := pair(a, b)) is not None:
+        found = product(*both, out)
+    return left("dot", a, b, out) if found is None else found
 
 
 def inner(a: Any, b: Any, /) -> Any:
@@ -191,11 +223,10 @@ def inner(a: Any, b: Any, /) -> Any:
     >>> np.inner(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1.0, 1.0]))
     array([3., 7.])
     """
-    both = pair(a, b)
-    found = None
-    if both is not None:
+    found = two_rows(a, b)
+    if found is None and (both := pair(a, b)) is not None:
         found = row_sums(*both) if 1 in (both[0].ndim, both[1].ndim) else all_sums(*both)
-    return _dropin.pass_on("numpy", "inner")(a, b) if found is None else found
+    return left("inner", a, b) if found is None else found
 
 
 def vdot(a: Any, b: Any, /) -> Any:
@@ -223,11 +254,11 @@ def vdot(a: Any, b: Any, /) -> Any:
     >>> float(np.vdot(np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]])))
     11.0
     """
-    both = pair(a, b)
-    found = None
+    found = two_rows(a, b)
+    both = pair(a, b) if found is None else None
     if both is not None and all(x.ndim == 1 or x.flags.c_contiguous for x in both):
         found = row_sums(both[0].ravel(), both[1].ravel())
-    return _dropin.pass_on("numpy", "vdot")(a, b) if found is None else found
+    return left("vdot", a, b) if found is None else found
 
 
 def vecdot(x1: Any, x2: Any, /, out: Any = None, **options: Any) -> Any:
@@ -259,10 +290,12 @@ def vecdot(x1: Any, x2: Any, /, out: Any = None, **options: Any) -> Any:
     >>> np.vecdot(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1.0, 1.0]))
     array([3., 7.])
     """
-    plainly = not options or options == {"axis": -1}
-    both = pair(x1, x2) if plainly else None
-    found = row_sums(*both, out) if both is not None else None
-    return _dropin.pass_on("numpy", "vecdot")(x1, x2, out, **options) if found is None else found
+    axis = options.get("axis", -1)
+    plainly = options.keys() <= {"axis"} and type(axis) is int and axis == -1
+    found = two_rows(x1, x2) if plainly and out is None else None
+    if found is None and plainly and (both := pair(x1, x2)) is not None:
+        found = row_sums(*both, out)
+    return left("vecdot", x1, x2, out, **options) if found is None else found
 
 
 def matmul(x1: Any, x2: Any, /, out: Any = None, **options: Any) -> Any:
@@ -296,9 +329,10 @@ def matmul(x1: Any, x2: Any, /, out: Any = None, **options: Any) -> Any:
     array([[20000,   100],
            [  100,     1]], dtype=int32)
     """
-    both = pair(x1, x2) if not options else None
-    found = product(*both, out) if both is not None else None
-    return _dropin.pass_on("numpy", "matmul")(x1, x2, out, **options) if found is None else found
+    found = two_rows(x1, x2) if not options and out is None else None
+    if found is None and not options and (both := pair(x1, x2)) is not None:
+        found = product(*both, out)
+    return left("matmul", x1, x2, out, **options) if found is None else found
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {

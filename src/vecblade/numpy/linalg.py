@@ -24,8 +24,6 @@ LEAST = 1e-280
 
 def __getattr__(name: str) -> Any:
     """What is not here is NumPy's own."""
-    if name.startswith("__"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(numpy.linalg, name)
 
 
@@ -44,6 +42,8 @@ def lengths(x: Any, axis: Any, keepdims: Any) -> Any:
             return None
     elif type(axis) is not int or axis not in (-1, array.ndim - 1):
         return None
+    if not whole and not _core.native(array):
+        return None  # columns, which would be copied
     dtype = array.dtype if array.dtype.kind == "f" else numpy.dtype(numpy.float64)
     rows = array.ravel() if whole else array
     found: Any
