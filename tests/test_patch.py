@@ -189,9 +189,8 @@ def test_logged_functions_are_pickled_as_ours():
         for function in (distance.cdist, pairwise.cosine_similarity):
             again = pickle.loads(pickle.dumps(function))
             assert (again.__module__, again.__name__) == (function.__module__, function.__name__)
-        assert inspect.signature(distance.cdist) == inspect.signature(
-            ORIGINALS["scipy.spatial.distance", "cdist"]
-        )
+        theirs = inspect.signature(ORIGINALS["scipy.spatial.distance", "cdist"])
+        assert list(inspect.signature(distance.cdist).parameters) == list(theirs.parameters)
         with vb.patch():
             assert isinstance(distance.cdist, _patch.Logged), "the outer call still wants its log"
 
