@@ -27,7 +27,7 @@ SUMMED = FLOATS | HALF | BYTES
 
 
 # Rows with a vector: NumPy's BLAS is as fast for small ones, and for rows of few elements.
-LEAST_WIDTH, LEAST_SIZE = 16, 8192
+LEAST_WIDTH, LEAST_SIZE = 16, 131_072
 
 
 def __getattr__(name: str) -> Any:
