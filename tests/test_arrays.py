@@ -64,6 +64,27 @@ def test_sequences():
     assert vb.pairwise([[1, 2], [3, 4]], metric="dot").tolist() == [[5.0, 11.0], [11.0, 25.0]]
 
 
+def test_buffers_of_nothing_have_a_type():
+    """As those of something; of a list of nothing it is not known."""
+    bits, X = np.empty((0, 8), np.uint8), np.zeros((3, 8), np.uint8)
+    assert vb.topk(memoryview(bits), X, 1, "hamming").indices.shape == (0, 1)
+    assert vb.unpack_bits(memoryview(bits)).shape == (0, 64)
+    assert vb.pairwise(memoryview(ROWS[:0]), ROWS).dtype == np.float32
+    assert vb.dot(array.array("f"), np.empty((2, 0), np.float32)).dtype == np.float32
+    assert vb.dot([], np.empty((2, 0), np.float32)).dtype == np.float64
+
+
+@pytest.mark.filterwarnings("error")
+def test_signalling_nan_is_converted_without_a_warning():
+    for bits, dtype in ((np.uint32(0x7FA00000), np.float32), (np.uint16(0x7D00), np.float16)):
+        signals = np.full((2, 3), bits).view(dtype)
+        assert np.isnan(vb.pairwise(np.asfortranarray(signals), np.ones((1, 3)))).all()
+        with pytest.raises(ValueError, match="not finite in row 0"):
+            vb.quantize(signals)
+    half = np.full((2, 3), 0x7F81, np.uint16)
+    assert np.isnan(vb.pairwise(half, np.ones((1, 3)), dtype="bfloat16")).all()
+
+
 def test_a_memory_map(tmp_path):
     np.save(tmp_path / "x.npy", ROWS)
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")

@@ -89,6 +89,17 @@ def test_a_column_of_numbers_is_a_vector():
     assert vb.dot(pa.array([1.0, 2.0]), pa.array([3, 4])) == 11.0
 
 
+def test_entries_of_a_dictionary_are_not_the_numbers():
+    """Of such an array the buffer holds which entry of the dictionary each number is."""
+    inner = pa.DictionaryArray.from_arrays(pa.array([0, 1, 1, 0], pa.int8()), pa.array([1.5, 2.5]))
+    for column in (pa.FixedSizeListArray.from_arrays(inner, 2), pa.ListArray.from_arrays([0, 2, 4], inner)):
+        with pytest.raises(TypeError, match="is not an array of numbers"):
+            vb.dot(column, np.ones(2))
+        with pytest.raises(TypeError, match="is not an array of numbers"):
+            vb.topk(np.ones(2), pa.chunked_array([column]), 1)
+    assert vb.dot(inner, np.ones(4)) == 8.0, "a vector that is the array itself is decoded"
+
+
 def test_memory_lives_as_long_as_its_array_and_no_longer():
     gc.collect()
     before = pa.total_allocated_bytes()

@@ -201,6 +201,35 @@ def test_ctrl_c_is_taken_between_tiles(threads, call):
     assert time.monotonic() - start < 10
 
 
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs POSIX timers")
+def test_ctrl_c_while_helpers_end():
+    """The caller has nothing left to do, and a helper has: it is stopped, and waited for."""
+
+    class Job:
+        tiles, work, stopped, ends = 2, 1e9, threading.Event(), []
+
+        def run(self, progress):
+            self.started.wait(20)
+
+        def help(self):
+            self.started.set()
+            self.stopped.wait(20)
+            time.sleep(0.05)
+            self.ends.append(self.stopped.is_set())
+
+        started, stop = threading.Event(), stopped.set
+
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.3)
+        with pytest.raises(KeyboardInterrupt):
+            _threads.run(Job(), 2)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert Job.ends == [True]
+
+
 def test_memory_runs_out_cleanly():
     """A copy past all memory raises, and the next call works."""
     wide = np.broadcast_to(np.float32(1), (1, 2**59))

@@ -552,6 +552,15 @@ def test_quantize_against_the_reference(row):
         assert loss[0] == pytest.approx(np.linalg.norm(x - near) / np.linalg.norm(x), rel=1e-5, abs=1e-12)
 
 
+def test_quantize_the_least_numbers():
+    """A row whose largest number over 127 is nothing has a scale all the same."""
+    for scale in ("row", "global"):
+        codes, scales, loss = vb.quantize(np.array([[5e-324, 0.0], [-1e-322, 1e-323]]), scale)
+        assert (scales > 0).all()
+        assert not codes.any()
+        assert loss.tolist() == [1.0, 1.0]
+
+
 def test_quantize_with_scales():
     X = np.random.default_rng(0).standard_normal((300, 40)).astype(np.float32)
     made = vb.quantize(X, scale="global")

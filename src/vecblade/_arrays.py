@@ -164,8 +164,6 @@ def foreign(x: Any, name: str) -> np.ndarray:
             f"{name} ({type(x).__name__}) is not an array of numbers, nor rows of one length; "
             f"if it holds an array for each row, pass np.stack({name})"
         )
-    if array.size == 0 and not hasattr(x, "dtype"):
-        array = array.astype(np.float64)
     return array
 
 
@@ -245,10 +243,11 @@ def real_dtype(array: np.ndarray) -> np.dtype[Any]:
 
 def converted(array: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
     """A contiguous copy (or the array, if it is that) in another type, which holds every value."""
-    if array.dtype == BFLOAT16 and dtype != BFLOAT16:
-        upper = np.ascontiguousarray(array).view(np.uint16).astype(np.uint32)
-        return (upper << 16).view(np.float32).astype(dtype, copy=False)
-    return np.ascontiguousarray(array, dtype)
+    with np.errstate(invalid="ignore"):  # NaN that signal
+        if array.dtype == BFLOAT16 and dtype != BFLOAT16:
+            upper = np.ascontiguousarray(array).view(np.uint16).astype(np.uint32)
+            return (upper << 16).view(np.float32).astype(dtype, copy=False)
+        return np.ascontiguousarray(array, dtype)
 
 
 def readable(array: np.ndarray, dtype: np.dtype[Any]) -> bool:

@@ -29,6 +29,7 @@ cdef extern from *:
         const char *format
         int64_t n_children
         vb_arrow_schema **children
+        vb_arrow_schema *dictionary
         void (*release)(vb_arrow_schema *) noexcept
     ctypedef struct vb_arrow_array:
         int64_t length, null_count, offset, n_buffers, n_children
@@ -51,8 +52,9 @@ cdef class ArrowOwner:
 
 
 cdef tuple arrow_type(const vb_arrow_schema *schema):
-    """(format, types of the children)."""
-    return schema.format.decode(), tuple([arrow_type(schema.children[i]) for i in range(schema.n_children)])
+    """(format, types of the children). Numbers of the entries of a dictionary have a form of their own: they are no values."""
+    form = "dictionary" if schema.dictionary is not NULL else schema.format.decode()
+    return form, tuple([arrow_type(schema.children[i]) for i in range(schema.n_children)])
 
 
 cdef tuple arrow_node(const vb_arrow_array *array):

@@ -115,6 +115,8 @@ def _scales(scale: Any, most: np.ndarray) -> np.ndarray:
             exact = np.where(most > 0, most / MOST_CODE, 1.0)
             found = exact.astype(np.float32)
             found = np.where(found < exact, np.nextafter(found, np.float32(np.inf)), found)
+            # Where even the float64 is zero: the least float64 numbers over 127.
+            found = np.where(found > 0, found, np.finfo(np.float32).smallest_subnormal)
         if not np.isfinite(found).all():
             raise ValueError("X has numbers past 127 times the range of float32, in which scales are kept")
         return found[:, None]

@@ -567,13 +567,17 @@ cdef class Job:
         return PLANS[told.plan], told.met, told.sifted, told.rescored
 
 
-cdef Job new_job(vb_job *job, object arrays, type kind=Job):
-    cdef Job made
+cdef Job holder(object arrays, type kind=Job):
+    """A job of nothing yet. It comes first: if there is no memory for it, nobody would free what it is to hold."""
+    cdef Job made = kind.__new__(kind)
+    made.arrays = arrays
+    return made
+
+
+cdef Job held(Job made, vb_job *job):
     if job is NULL:
         raise MemoryError("not enough memory for the working space of a search")
-    made = kind.__new__(kind)
     made.job = job
-    made.arrays = arrays
     return made
 
 
@@ -596,10 +600,8 @@ cdef Job measure_job(vb_metric metric, cnp.ndarray a, cnp.ndarray b, cnp.ndarray
     left = operand_of(a, type_of(a), cnp.PyArray_NDIM(a) - 1, axes)
     right = operand_of(b, type_of(b), cnp.PyArray_NDIM(b) - 1, axes)
     result = operand_of(out, value_type_of(out), axes, axes)
-    return new_job(
-        vb_measure_new(metric, d, axes, lengths, &left, &right, &result),
-        (a, b, out),
-    )
+    cdef Job job = holder((a, b, out))
+    return held(job, vb_measure_new(metric, d, axes, lengths, &left, &right, &result))
 
 
 def measure(int metric, a, b, out):
@@ -635,7 +637,6 @@ def pairwise(int metric, a, b, str layout, int threads, out):
 
     `layout`: "full", or for a matrix with itself "mirrored" or "condensed".
     """
-    cdef Job made
     cdef vb_rows left = rows_of(a, a.shape[1]), right = rows_of(b, a.shape[1])
     cdef vb_layout form = {"full": VB_FULL, "mirrored": VB_MIRRORED, "condensed": VB_CONDENSED}[layout]
     n, m = len(a), len(b)
@@ -643,15 +644,17 @@ def pairwise(int metric, a, b, str layout, int threads, out):
         raise ValueError("the core takes two sides of one type, or one matrix twice")
     if out.shape != ((n * (n - 1) // 2,) if form == VB_CONDENSED else (n, m)) or not out.flags.writeable:
         raise ValueError("the core takes an output of the result's shape")
-    made = new_job(
-        vb_pairwise_new(<vb_metric>metric, a.shape[1], &left, &right, form, threads, cnp.PyArray_BYTES(out),
+    cdef size_t d = a.shape[1]
+    cdef Job job = holder((a, b, out))
+    held(
+        job,
+        vb_pairwise_new(<vb_metric>metric, d, &left, &right, form, threads, cnp.PyArray_BYTES(out),
                         cnp.PyArray_STRIDE(out, 0), cnp.PyArray_STRIDE(out, cnp.PyArray_NDIM(out) - 1), value_type_of(out)),
-        (a, b, out),
     )
-    if vb_job_work(made.job) < SMALL_WORK:
-        made.run()
+    if vb_job_work(job.job) < SMALL_WORK:
+        job.run()
         return None
-    return made
+    return job
 
 
 def rewrite(str how, rows, out):
@@ -661,10 +664,10 @@ def rewrite(str how, rows, out):
     if (out.shape != rows.shape or not contiguous(out) or not out.flags.writeable
             or vb_type_kind(kind) != VB_REAL or source.type == VB_B1):
         raise ValueError("the core takes an output of the rows' shape and of a real type")
+    cdef size_t d = rows.shape[1]
+    cdef Job job = holder((rows, out))
     make = vb_normalize_new if how == "unit" else vb_convert_new
-    return new_job(
-        make(rows.shape[1], &source, cnp.PyArray_BYTES(out), cnp.PyArray_STRIDE(out, 0), kind), (rows, out)
-    )
+    return held(job, make(d, &source, cnp.PyArray_BYTES(out), cnp.PyArray_STRIDE(out, 0), kind))
 
 
 def codes_bytes(size_t rows, size_t d):
@@ -690,7 +693,8 @@ def encode(int metric, rows, size_t first, panels, center):
     cdef char *middle = aligned_bytes(center, vb_codes_center_bytes(d))
     if not vb_codes_suit(d) or first > <size_t>len(rows) or not (panels.flags.writeable and center.flags.writeable):
         raise ValueError("the core has no codes for such rows")
-    return new_job(vb_codes_new(<vb_metric>metric, d, &matrix, first, codes, <float *>middle), (rows, panels, center))
+    cdef Job job = holder((rows, panels, center))
+    return held(job, vb_codes_new(<vb_metric>metric, d, &matrix, first, codes, <float *>middle))
 
 
 cdef vb_where where_of(corpus, mask, ids, size_t eligible) except *:
@@ -744,11 +748,12 @@ def topk(int metric, queries, corpus, codes, mask, ids, size_t eligible, size_t 
             or indices.shape != (len(queries), k) or values.shape != indices.shape
             or not (indices.flags.c_contiguous and values.flags.c_contiguous)):
         raise ValueError("the core takes contiguous results of shape (queries, k)")
-    return new_job(
-        vb_topk_new(<vb_metric>metric, corpus.shape[1], &left, &right, coded, &where, k, threads,
+    cdef size_t d = corpus.shape[1]
+    cdef Job job = holder((queries, corpus, codes, mask, ids, indices, values), TopKJob)
+    return held(
+        job,
+        vb_topk_new(<vb_metric>metric, d, &left, &right, coded, &where, k, threads,
                     <int64_t *>cnp.PyArray_DATA(indices), <double *>cnp.PyArray_DATA(values)),
-        (queries, corpus, codes, mask, ids, indices, values),
-        TopKJob,
     )
 
 
@@ -777,10 +782,9 @@ def within(int metric, queries, corpus, codes, mask, ids, size_t eligible, doubl
     cdef const vb_codes *coded = codes_of(&place, corpus, codes)
     if value_number(<vb_metric>metric, left.type, right.type, corpus.shape[1]) < 0:
         raise ValueError("the core takes two real types, or one type twice")
-    cdef WithinJob job = new_job(
-        vb_within_new(<vb_metric>metric, corpus.shape[1], &left, &right, coded, &where, threshold, threads),
-        (queries, corpus, codes, mask, ids),
-        WithinJob,
-    )
+    cdef size_t d = corpus.shape[1]
+    cdef WithinJob job = holder((queries, corpus, codes, mask, ids), WithinJob)
     job.queries = len(queries)
-    return job
+    return held(
+        job, vb_within_new(<vb_metric>metric, d, &left, &right, coded, &where, threshold, threads)
+    )

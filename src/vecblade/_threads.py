@@ -116,21 +116,26 @@ def resolve(threads: Any) -> int:
 
 def run(job: Any, threads: int, progress: Callable[[float, float], object] | None = None) -> None:
     """Complete the job. An interruption stops all threads, and returns when they have stopped."""
-    helpers = []
+    helpers: list[Any] = []
     wanted = min(threads, job.tiles, int(job.work // WORK_PER_THREAD) + 1) - 1
-    if wanted > 0:
-        helpers = submit(job.help, wanted)
     try:
+        if wanted > 0:
+            helpers = submit(job.help, wanted)
         job.run(progress)
-    except BaseException:
+        errors = ended(helpers)
+    except BaseException:  # Ctrl-C may also come while helpers end
         job.stop()
+        ended(helpers)
         raise
-    finally:
-        errors = [None if helper.cancel() else helper.exception() for helper in helpers]
     for error in errors:
         if error is not None:
             raise error
     job.finish()
+
+
+def ended(helpers: list[Any]) -> list[BaseException | None]:
+    """What became of helpers, when those that have started are done; the others never start."""
+    return [None if helper.cancel() else helper.exception() for helper in helpers]
 
 
 def submit(task: Callable[[], None], count: int) -> list[Any]:

@@ -1,0 +1,57 @@
+"""The C core compiled without Python, with a program of tests/c/ on top."""
+
+import platform
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+FLAGS = ["-std=c11", "-ffp-contract=off", "-fno-math-errno", "-Wall", "-Wextra", "-Werror"]
+AVX2 = ["-mavx2", "-mfma", "-mf16c"]
+AVX512 = ["-mavx512f", "-mavx512vl", "-mavx512dq", "-mavx512bw", *AVX2]
+X86_FLAGS = {
+    "avx2": AVX2,
+    "avx512": AVX512,
+    "avx512vnni": [*AVX512, "-mavx512vnni"],
+    "avx512bf16": [*AVX512, "-mavx512bf16"],
+    "avx512popcnt": [*AVX512, "-mavx512vpopcntdq"],
+}
+ARM_FLAGS = {"neondot": ["-march=armv8.2-a+dotprod"]}
+# What this machine's units need.
+NATIVE_FLAGS = X86_FLAGS if platform.machine().lower() in ("x86_64", "amd64") else ARM_FLAGS
+
+has_compiler = sys.platform != "win32" and shutil.which("cc") is not None
+
+
+def objects(compiler, folder, sources, unit_flags, *more):
+    """Compile each unit of the core with its own flags, as setup.py does."""
+    made = []
+    for unit in [*sources, *sorted((ROOT / "csrc/kernels").glob("*.c"))]:
+        made.append(compiled(compiler, folder, unit, *unit_flags.get(unit.stem, []), *more))
+    return made
+
+
+def compiled(compiler, folder, unit, *flags):
+    target = folder / (unit.stem + ".o")
+    include = f"-I{ROOT / 'csrc'}"
+    subprocess.run([*compiler, *FLAGS, *flags, include, "-c", unit, "-o", target], check=True)
+    return target
+
+
+def linked(compiler, folder, core, name, *flags):
+    """The program tests/c/<name>.c over these objects."""
+    # -lpthread: before glibc 2.34 threads were a library of their own.
+    main = compiled(
+        compiler, folder, ROOT / f"tests/c/{name}.c", *(f for f in flags if not f.startswith("-Wl,"))
+    )
+    program = folder / name
+    subprocess.run([*compiler, *flags, *core, main, "-lm", "-lpthread", "-o", program], check=True)
+    return program
+
+
+def output(*command):
+    """What a program prints, which has to end well."""
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout + run.stderr
+    return run.stdout
