@@ -1,7 +1,9 @@
 """Sessions for development, each by ``nox -s NAME``; ``nox -l`` lists them."""
 
+import os
 import shutil
 import subprocess
+import tarfile
 from pathlib import Path
 
 import nox
@@ -35,15 +37,47 @@ def isa(session, level):
     session.run("pytest", *session.posargs, env={"VECBLADE_ISA": level})
 
 
-@nox.session
-def sanitize(session):
-    """The suite over a core with the address and undefined-behaviour sanitizers (gcc on Linux)."""
-    session.install("build", "setuptools>=77", "cython>=3.1", "numpy>=2", "pytest", "hypothesis", "ml_dtypes")
-    # From an sdist: build/ in this folder may hold objects without the sanitizers, and should get no others.
-    folder = Path(session.create_tmp()) / "sdist"
+# What a core of its own is built and tested with.
+BUILD = ("build", "setuptools>=77", "cython>=3.1", "numpy>=2", "pytest", "hypothesis", "ml_dtypes")
+
+
+def make_sdist(session):
+    """An sdist: build/ in this folder may hold objects with other flags, and should get no others."""
+    folder = Path(session.create_tmp()).resolve() / "sdist"
     shutil.rmtree(folder, ignore_errors=True)
     session.run("python", "-m", "build", "--sdist", "--no-isolation", "--outdir", str(folder))
     (sdist,) = folder.glob("*.tar.gz")
+    return sdist
+
+
+# Tests that reach what there is in the core, without those that do so over and over: a counter at every
+# branch makes kernels ten times as slow.
+COVERING = (
+    *("tests/test_kernels.py", "tests/test_tile_kernels.py", "tests/test_rows.py", "tests/test_search.py"),
+    *("tests/test_index.py", "tests/test_threads.py", "tests/test_memory.py", "tests/test_info.py"),
+    *("tests/test_types.py", "tests/test_laws.py", "tests/test_fuzz_corpus.py"),
+    *(f"tests/test_certified.py::test_{name}" for name in ("where", "where_of_many_rows", "plans")),
+    *("--deselect", "tests/test_types.py::test_searches"),
+    *("--deselect", "tests/test_index.py::test_progress"),
+)
+
+
+def build_beside(session, **env):
+    """The extension module in the sources of an sdist, with these flags; returns their folder."""
+    sdist = make_sdist(session)
+    with tarfile.open(sdist) as archive:
+        archive.extractall(sdist.parent, filter="data")
+    source = sdist.parent / sdist.name.removesuffix(".tar.gz")
+    with session.chdir(source):
+        session.run("python", "setup.py", "-q", "build_clib", "build_ext", "--inplace", env=env)
+    return source
+
+
+@nox.session
+def sanitize(session):
+    """The suite over a core with the address and undefined-behaviour sanitizers (gcc on Linux)."""
+    session.install(*BUILD)
+    sdist = make_sdist(session)
     flags = "-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -g -O1"
     session.run(
         *("pip", "install", "--no-build-isolation", "--no-deps", "--no-cache-dir", "--force-reinstall"),
@@ -64,6 +98,82 @@ def sanitize(session):
             "PYTHONMALLOC": "malloc",
         },
     )
+
+
+@nox.session
+def tsan(session):
+    """Jobs of every kind by many threads, watched by the thread sanitizer (gcc on Linux)."""
+    session.install(".[test]")
+    flags = "-O1 -g -fsanitize=thread"
+    session.run("pytest", "tests/test_jobs_c.py", *session.posargs, env={"VECBLADE_TEST_CFLAGS": flags})
+
+
+@nox.session
+def fuzz(session):
+    """Random calls, and damaged files of indexes, for so many seconds in all: ``nox -s fuzz -- 300``."""
+    seconds = int(session.posargs[0]) if session.posargs else 60
+    session.install(*BUILD, "pyarrow", "atheris")
+    # atheris brings clang's address sanitizer with libFuzzer in it, which takes what gcc has compiled: so
+    # long as gcc does not link its own (it would, were the flags in CFLAGS), and nobody looks for two copies
+    # of a global, of which gcc tells in another way.
+    guide = Path(session.create_tmp()).resolve() / "guide.o"
+    session.run("gcc", "-O2", "-fPIC", "-c", "tests/c/guide.c", "-o", str(guide), external=True)
+    checks = "-fsanitize=address,undefined -fno-sanitize-recover=undefined -fsanitize-coverage=trace-pc"
+    source = build_beside(
+        session,
+        CC=f"gcc {checks} -fno-omit-frame-pointer -g",
+        LDSHARED="gcc -shared",
+        LDFLAGS=str(guide),
+        VECBLADE_OPTIMIZE="-O1",
+    )
+    where = session.run("python", "-c", "import atheris; print(atheris.path())", silent=True).strip()
+    env = {
+        "LD_PRELOAD": os.path.join(where, "asan_with_fuzzer.so"),
+        "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1:detect_odr_violation=0",
+        "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+        "PYTHONMALLOC": "malloc",
+        "PYTHONPATH": str(source / "src"),
+    }
+    for target in ("boundary", "loader"):
+        # New inputs are kept from one run to the next, findings are written beside them.
+        found = Path(session.create_tmp()).resolve() / target
+        found.mkdir(exist_ok=True)
+        options = (
+            f"-max_total_time={seconds // 2}",
+            "-max_len=128",
+            "-rss_limit_mb=4096",
+            "-print_final_stats=1",
+        )
+        kept = f"tests/fuzz/corpus/{target}"
+        script = ("python", "tests/fuzz/run.py", f"--target={target}", str(found), kept)
+        session.run(*script, *options, f"-artifact_prefix={found}-", env=env)
+
+
+@nox.session
+def coverage(session):
+    """Which lines and branches of the C core the suite runs, at every ISA level of this CPU (gcc)."""
+    session.install(*BUILD, "gcovr")
+    source = build_beside(
+        session,
+        CFLAGS="--coverage -fprofile-update=atomic",
+        LDFLAGS="--coverage",
+        VECBLADE_OPTIMIZE="-O1",
+    )
+    with session.chdir(source):
+        session.run(
+            "pytest", "-q", "-p", "no:cacheprovider", *COVERING, *session.posargs, env={"PYTHONPATH": "src"}
+        )
+        ask = (
+            "from vecblade import _core; print(*[name for name, runs in _core.levels().items() if not runs])"
+        )
+        absent = session.run("python", "-c", ask, silent=True, env={"PYTHONPATH": "src"}).split()
+        report = (
+            *("gcovr", "--root", ".", "--filter", "csrc/", "--exclude-unreachable-branches"),
+            *(word for level in absent for word in ("--exclude", f"csrc/kernels/.*{level}.*")),
+            "--gcov-ignore-parse-errors=suspicious_hits.warn_once_per_file",  # loops of billions of turns
+        )
+        session.run(*report, "--txt-metric", "branch")
+        session.run(*report, "--print-summary", "--fail-under-line", "99.5", "--fail-under-branch", "97.2")
 
 
 @nox.session

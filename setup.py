@@ -4,6 +4,7 @@ Everything declarative is in pyproject.toml. Each ISA unit of csrc/kernels is co
 flags that license its instructions; all other code with none, for it runs on any CPU.
 """
 
+import os
 import sys
 import sysconfig
 from pathlib import Path
@@ -16,12 +17,14 @@ MSVC = sys.platform == "win32"
 PLATFORM = sysconfig.get_platform()
 X86 = any(name in PLATFORM for name in ("x86_64", "amd64", "i686", "universal2"))
 
+# Sanitizers and coverage want less: noxfile.py.
+OPTIMIZE = os.environ.get("VECBLADE_OPTIMIZE", "-O3")
 # Canonical sums need every product and every rounding where the source has it: no contraction,
 # no fast math.
 COMMON = (
     ["/O2", "/std:c11", "/fp:precise"]
     if MSVC
-    else ["-O3", "-std=c11", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden"]
+    else [OPTIMIZE, "-std=c11", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden"]
 )
 HEADERS = [str(path) for pattern in ("*.h", "*.inc") for path in sorted(Path("csrc").rglob(pattern))]
 CORE = [*HEADERS, *map(str, sorted(Path("csrc").rglob("*.c")))]

@@ -157,6 +157,18 @@ def test_one_row_at_a_time():
     assert same_results(index, X)
 
 
+def test_where_leaves_out_whole_panels(isa):
+    """Rows come in panels of 32 with their codes: those of which no row may be found are passed over."""
+    X = gaussian(0, 4000, 16)
+    index = vb.FlatIndex(X)
+    mask = np.arange(4000) // 100 % 2 == 0
+    for where in (mask, np.flatnonzero(mask)):
+        assert vb.explain(X[:3], index, 5, where=where).plan == "codes"
+        found, wanted = index.search(X[:12], 5, where=where), vb.topk(X[:12], X[mask], 5)
+        assert same_bits(found.indices, np.flatnonzero(mask)[wanted.indices])
+        assert same_bits(found.values, wanted.values)
+
+
 def test_stats():
     X = gaussian(0, 5000, 16)
     index = vb.FlatIndex(X)
@@ -180,6 +192,18 @@ def test_progress():
         assert told
         assert all(0 < share <= 1 for share in told)
         assert told == sorted(told)
+
+
+def test_building_can_be_stopped():
+    X = np.broadcast_to(np.ones(256, np.float32), (1 << 22, 256))
+
+    def stop(done, total):
+        raise InterruptedError(f"{done / total:.0%}")
+
+    for threads in (1, 2):
+        with pytest.raises(InterruptedError, match=r"^\d+%$") as caught:
+            vb.FlatIndex(X, threads=threads, progress=stop)
+        assert int(str(caught.value)[:-1]) < 100
 
 
 # ---- bad input --------------------------------------------------------------------------------

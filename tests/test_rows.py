@@ -74,6 +74,31 @@ def test_other_numbers_convert_without_loss(f, dtype):
     assert same_bits(f(a[0], b[0]), f(a[0].astype(wide), b[0].astype(wide)))
 
 
+@functions
+def test_axes_are_walked_as_one_where_that_is_right(f):
+    """Stacks that lie in memory as longer ones do, beside others that do not."""
+    a, b = gaussian(4, 5, 6, 7), gaussian(4, 5, 6, 7, seed=1)
+    wanted = f(a.reshape(120, 7), b.reshape(120, 7)).reshape(4, 5, 6)
+    assert same_bits(f(a, b), wanted)
+    out = np.empty((4, 5, 12), np.float32)[..., ::2]
+    assert same_bits(np.ascontiguousarray(f(a, b, out=out)), wanted)
+    for x in (a[:, ::-1], a[::2], a[:, :, 1:], a.transpose(1, 0, 2, 3)):
+        other = (
+            b[: x.shape[0], : x.shape[1], : x.shape[2]] if x.shape[:2] != (5, 4) else b.transpose(1, 0, 2, 3)
+        )
+        assert same_bits(f(x, other), f(x.copy(), other.copy()))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_pairs_of_rows_a_power_of_two_apart(isa, dtype):
+    """Which all fall into a few sets of the cache, and are copied apart."""
+    wide = gaussian(50, 4096 // np.dtype(dtype).itemsize, dtype=dtype)
+    for X in (wide[:, :40], wide[::2, 3:90], wide[::-1, :33]):
+        for metric in METRICS:
+            assert same_bits(vb.pairwise(X, metric=metric), vb.pairwise(X.copy(), metric=metric))
+            assert same_bits(vb.pairwise(X[:9], X, metric), vb.pairwise(X[:9].copy(), X.copy(), metric))
+
+
 def test_integers_do_not_wrap():
     a = np.full(1000, -128, np.int8)
     assert vb.dot(a, a) == 128 * 128 * 1000
