@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from test_registry_c import FLAGS, ROOT, X86_FLAGS
+from standalone import FLAGS, ROOT, X86_FLAGS
 
 pytest.importorskip("ziglang")
 

@@ -184,7 +184,7 @@ def test_stats():
 
 
 def test_progress():
-    X = np.broadcast_to(np.ones(64, np.float32), (1_500_000, 64))
+    X = np.broadcast_to(np.ones(64, np.float32), (4_000_000, 64))
     building, searching = [], []
     index = vb.FlatIndex(X, threads=1, progress=lambda done, total: building.append(done / total))
     index.search(X[:100], 5, threads=1, progress=lambda done, total: searching.append(done / total))
