@@ -47,11 +47,56 @@ static double fold(double *lanes)
     return lanes[0];
 }
 
+/* Elements i on of a row of float32 or float64, as far as they go. */
+VB_INLINE void read_some(vb_type type, const char *row, size_t n, double *out)
+{
+    float narrow[16];
+    if (type == VB_F64) {
+        memcpy(out, row, n * sizeof *out);
+        return;
+    }
+    memcpy(narrow, row, n * sizeof *narrow);
+    for (size_t i = 0; i < n; i++)
+        out[i] = narrow[i];
+}
+
+/* Whether all differences are zero. Equal rows are what mostly comes here, and there may be many. */
+VB_INLINE int all_equal(vb_type a_type, const char *a, vb_type x_type, const char *x, size_t d)
+{
+    double p[16] = {0}, q[16] = {0};
+    for (size_t i = 0; i < d; i += 16) {
+        const size_t n = d - i < 16 ? d - i : 16;
+        int differ = 0;
+        if (n < 16) {
+            read_some(a_type, a + i * vb_type_size(a_type), n, p);
+            read_some(x_type, x + i * vb_type_size(x_type), n, q);
+        } else {
+            read_some(a_type, a + i * vb_type_size(a_type), 16, p);
+            read_some(x_type, x + i * vb_type_size(x_type), 16, q);
+        }
+        for (size_t j = 0; j < n; j++)
+            differ |= !(p[j] - q[j] == 0.0); /* infinities differ from themselves */
+        if (differ)
+            return 0;
+    }
+    return 1;
+}
+
 double vb_extreme_euclidean(vb_type a_type, const void *a, vb_type x_type, const void *x, size_t d)
 {
     double lanes[VB_LANES] = {0}, most = 0.0;
     int exponent;
 
+    if (a_type == VB_F64 && x_type == VB_F32) {
+        if (all_equal(VB_F64, a, VB_F32, x, d))
+            return 0.0;
+    } else if (a_type == VB_F32 && x_type == VB_F32) {
+        if (all_equal(VB_F32, a, VB_F32, x, d))
+            return 0.0;
+    } else if (a_type == VB_F64 && x_type == VB_F64) {
+        if (all_equal(VB_F64, a, VB_F64, x, d))
+            return 0.0;
+    }
     for (size_t i = 0; i < d; i++) {
         const double difference = fabs(vb_element(a_type, a, i) - vb_element(x_type, x, i));
         if (difference != difference)

@@ -186,8 +186,8 @@ def test_stats():
 def test_progress():
     X = np.broadcast_to(np.ones(64, np.float32), (4_000_000, 64))
     building, searching = [], []
-    index = vb.FlatIndex(X, threads=1, progress=lambda done, total: building.append(done / total))
-    index.search(X[:100], 5, threads=1, progress=lambda done, total: searching.append(done / total))
+    index = vb.FlatIndex(X, "dot", threads=1, progress=lambda done, total: building.append(done / total))
+    index.search(X[:40], 5, threads=1, progress=lambda done, total: searching.append(done / total))
     for told in (building, searching):
         assert told
         assert all(0 < share <= 1 for share in told)
