@@ -317,7 +317,7 @@ def cards(group, results):
 
 def plots(data):
     """(name, SVG) for the README, each with the machine's name and both lights."""
-    where = f"{data['machine']['cpu'].split(' (')[0]}, {data['machine']['isa']}, one core"
+    where = f"{data['machine']['cpu']}, {data['machine']['isa']}, one core"
     style = f"<style>{charts.THEMES}svg{{background:var(--paper)}}{charts.DRAWING}</style>"
     results = data["results"]
     for name, group, key, chosen, title, x_title in (
