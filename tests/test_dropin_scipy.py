@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from vecblade import _dropin
 from vecblade import scipy as ours
 
 theirs = pytest.importorskip("scipy.spatial.distance")
@@ -32,18 +31,6 @@ def called(module, name, X, Y, *args, **kwargs):
     return (
         outcome(function, X, *args, **kwargs) if name == "pdist" else outcome(function, X, Y, *args, **kwargs)
     )
-
-
-@pytest.fixture
-def passed_on():
-    """Says whether the last call of a drop-in was left to the original."""
-
-    def last():
-        answer, _dropin.calls.passed_on = getattr(_dropin.calls, "passed_on", False), False
-        return answer
-
-    last()
-    return last
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

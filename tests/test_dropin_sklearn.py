@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from conftest import as_original, outcome, same_bits
 
-from vecblade import _dropin
 from vecblade import sklearn as ours
 
 theirs = pytest.importorskip("sklearn.metrics.pairwise")
@@ -31,16 +30,6 @@ def rows(dtype, n, d, seed=0):
 
 def digits(*arrays):
     return DIGITS["f"] if all(x.dtype == np.float32 for x in arrays) else EXACT
-
-
-@pytest.fixture
-def passed_on():
-    def last():
-        answer, _dropin.calls.passed_on = getattr(_dropin.calls, "passed_on", False), False
-        return answer
-
-    last()
-    return last
 
 
 # ---- functions ----------------------------------------------------------------------------
