@@ -18,7 +18,6 @@ import tracemalloc
 import warnings
 from itertools import count
 
-import ml_dtypes
 import numpy as np
 import pytest
 from conftest import METRICS, same_bits
@@ -26,6 +25,8 @@ from standalone import ROOT, has_compiler, output
 
 import vecblade as vb
 from vecblade import _core, _threads
+
+ml_dtypes = pytest.importorskip("ml_dtypes")
 
 pytestmark = pytest.mark.skipif(
     not has_compiler or not sys.platform.startswith("linux") or platform.libc_ver()[0] != "glibc",
