@@ -267,6 +267,7 @@ def test_a_worker_of_joblib_has_as_many_threads_as_it_is_given(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "many")
     assert ours.threads_for(None) == vb.get_num_threads()
     assert ours.threads_for(3) == 3
+    assert ours.threads_for(10**6) == 1024
 
 
 def test_known_differences():

@@ -62,27 +62,6 @@ def active_level():
     return vb_level_active().decode()
 
 
-def limit(str kind, double wanted):
-    """So many multiply-adds in registers, by the best instruction for a type ("f32"); False if there is none."""
-    cdef int type = [vb_type_name(<vb_type>t).decode() for t in range(VB_TYPES)].index(kind)
-    cdef bint ran
-    with nogil:
-        ran = vb_limit(<vb_type>type, wanted)
-    return bool(ran)
-
-
-def limit_read(bytearray block, size_t times):
-    """Loads of the whole lines of a block, 512 bytes at a time, so many times over; False if it cannot be told here."""
-    cdef char *start = block
-    cdef size_t skip = -<size_t>start % 64
-    cdef const char *at = start + skip
-    cdef size_t bytes = (len(block) - skip) // 512 * 512
-    cdef bint ran
-    with nogil:
-        ran = vb_limit_read(at, bytes, times)
-    return bool(ran)
-
-
 def use_level(name, source="level"):
     """Fill the kernel table from this level down (None: the best). Not while a job runs."""
     cdef bytes encoded = b"" if name is None else name.encode()

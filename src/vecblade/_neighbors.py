@@ -14,7 +14,7 @@ import numpy as np
 from sklearn.neighbors import NearestNeighbors as Original
 from sklearn.utils.validation import validate_data
 
-from . import _arrays, _dropin, _search, _threads
+from . import _arrays, _dropin, _search
 from .sklearn import any_zero_row, closest, fast_metric, is_float32, threads_for
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def found_neighbors(model: Any, X: Any, n_neighbors: Any) -> tuple[np.ndarray, n
     ready = prepared(model, X)
     if ready is None:
         return None
-    found = closest(*ready, count, threads_for(model.n_jobs))
+    found = closest(*ready, count, model.n_jobs)
     if found is None:
         return None
     indices, values = found.indices.astype(np.intp, copy=False), found.values
@@ -166,7 +166,7 @@ def found_within(model: Any, X: Any, radius: Any, sort: Any) -> tuple[np.ndarray
     except TypeError:  # integers past 2**53
         return None
     dtype = _arrays.FLOAT32 if metric == "cosine" and is_float32(queries, rows) else _arrays.FLOAT64
-    eligible, threads = _search.eligible_rows(None, len(rows)), _threads.resolve(threads_for(model.n_jobs))
+    eligible, threads = _search.eligible_rows(None, len(rows)), threads_for(model.n_jobs)
     found, _ = _search.find_within(q, x, float(radius), metric, eligible, threads, None, dtype)
     values, indices = np.empty(len(queries), object), np.empty(len(queries), object)
     for i, (start, stop) in enumerate(zip(found.offsets[:-1], found.offsets[1:], strict=True)):

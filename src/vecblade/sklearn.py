@@ -37,6 +37,7 @@ __all__ = [
 ]
 
 # scikit-learn's names for the metrics that are fast here.
+WIDE = ("sqeuclidean",)  # SciPy's in scikit-learn: float64 of float32 rows too
 METRICS = {"euclidean": "euclidean", "l2": "euclidean", "sqeuclidean": "sqeuclidean", "cosine": "cosine"}
 
 
@@ -119,17 +120,19 @@ def threads_for(n_jobs: Any) -> int:
         most = os.environ.get("OMP_NUM_THREADS", "")
         return min(_threads.resolve(None), int(most) if most.isdecimal() and int(most) else 1024)
     joblib = sys.modules.get("joblib")
-    return joblib.effective_n_jobs(n_jobs) if joblib is not None else _threads.resolve(n_jobs)
+    return _threads.resolve(joblib.effective_n_jobs(n_jobs) if joblib is not None else n_jobs)
 
 
-def distances(metric: str, a: np.ndarray, b: np.ndarray | None, threads: int | None = None) -> np.ndarray:
-    """All pairs of checked rows; what has no direction is at distance 1 from all but itself."""
-    narrow = is_float32(a, b)
+def distances(
+    metric: str, a: np.ndarray, b: np.ndarray | None, n_jobs: Any = None, wide: bool = False
+) -> np.ndarray:
+    """All pairs of checked rows, `wide` in float64. What has no direction is 1 from all but itself."""
+    threads, narrow = threads_for(n_jobs), is_float32(a, b) and not wide
     result = np.empty((len(a), len(a if b is None else b)), np.float32 if narrow else np.float64)
     if narrow:
         number = _core.METRICS[metric]
         if b is None or not _dropin.one_to_many(metric, a, b, result, threads):
-            _measure.pairwise_into(number, a, b, _arrays.FLOAT32, result, _threads.resolve(threads))
+            _measure.pairwise_into(number, a, b, _arrays.FLOAT32, result, threads)
     else:
         _dropin.float64_pairs(metric, a, b, result, threads)
     # A row of zeros makes NaN of a whole row or column; so does NaN, where finite numbers are only assumed.
@@ -318,12 +321,7 @@ def pairwise_distances(
         return _dropin.pass_on(MODULE, "pairwise_distances")(
             X, Y, metric, n_jobs=n_jobs, ensure_all_finite=ensure_all_finite, **kwds
         )
-    if metric == "sqeuclidean" and is_float32(*pair):  # SciPy's in scikit-learn: float64
-        a, b = pair
-        result = np.empty((len(a), len(a if b is None else b)))
-        _dropin.float64_pairs(name, a, b, result, threads_for(n_jobs))
-        return result
-    return distances(name, *pair, threads_for(n_jobs))
+    return distances(name, *pair, n_jobs, metric in WIDE)
 
 
 def pairwise_distances_chunked(
@@ -373,12 +371,12 @@ def pairwise_distances_chunked(
     name = fast_metric(metric, kwds)
     usual = (n_jobs is None or type(n_jobs) is int) and (reduce_func is None or callable(reduce_func))
     pair = checked(X, Y) if name is not None and usual else None
-    if pair is None or not (working_memory is None or is_amount(working_memory)):
+    if pair is None or name is None or not (working_memory is None or is_amount(working_memory)):
         rest: Iterator[Any] = _dropin.pass_on(MODULE, "pairwise_distances_chunked")(
             X, Y, metric=metric, **options, **kwds
         )
         return rest
-    return chunks(*pair, reduce_func, metric, n_jobs, working_memory, kwds)
+    return chunks(*pair, reduce_func, name, n_jobs, working_memory, metric in WIDE)
 
 
 def is_amount(x: Any) -> bool:
@@ -392,7 +390,7 @@ def chunks(
     metric: str,
     n_jobs: Any,
     working_memory: Any,
-    kwds: dict[str, Any],
+    wide: bool,
 ) -> Iterator[Any]:
     """The loop of `pairwise_distances_chunked`: as many rows at a time as fit into the memory."""
     others = a if b is None else b
@@ -402,7 +400,7 @@ def chunks(
     for start in range(0, len(a), step):
         some = a[start : start + step]
         whole = b is None and len(some) == len(a)
-        chunk = pairwise_distances(some, None if whole else others, metric, n_jobs=n_jobs, **kwds)
+        chunk = distances(metric, some, None if whole else others, n_jobs, wide)
         if reduce_func is not None:
             chunk = reduce_func(chunk, start)
             check(chunk, len(some))
@@ -413,7 +411,7 @@ def chunks(
 
 
 def closest(
-    metric: str, queries: np.ndarray, rows: np.ndarray, k: int, threads: int | None = None
+    metric: str, queries: np.ndarray, rows: np.ndarray, k: int, n_jobs: Any = None
 ) -> _search.TopK | None:
     """The k closest of checked rows, with distances in the type of scikit-learn's; None: passed on."""
     try:
@@ -422,7 +420,7 @@ def closest(
         return None
     dtype = _arrays.FLOAT32 if metric == "cosine" and is_float32(queries, rows) else _arrays.FLOAT64
     eligible = _search.eligible_rows(None, len(rows))
-    found, _ = _search.find_topk(q, x, k, metric, eligible, _threads.resolve(threads), None, dtype)
+    found, _ = _search.find_topk(q, x, k, metric, eligible, threads_for(n_jobs), None, dtype)
     if metric == "cosine" and not (found.values < 1).all() and any_zero_row(queries, rows):
         return None
     return found
