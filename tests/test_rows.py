@@ -267,3 +267,26 @@ def test_out_of_nothing():
     assert vb.pairwise(empty, X, out=np.empty((0, 3), np.float32)).shape == (0, 3)
     assert vb.dot(empty, X[0], out=np.empty(0, np.float32)).shape == (0,)
     assert vb.normalize(empty, out=np.empty((0, 4), np.float32)).shape == (0, 4)
+
+
+@pytest.mark.parametrize("types", ["dd", "ff", "df", "fd", "ee"])
+def test_equal_rows_are_at_no_distance(isa, types):
+    """They are told at once; a difference in the last element, however small, and infinities are not lost."""
+    for d in (1, 15, 16, 17, 40):
+        values = np.arange(d) % 7 - 3.0
+        a, x = values.astype(types[0]), np.tile(values, (5, 1)).astype(types[1])
+        x[1, x[1] == 0] *= -1  # -0.0
+        x[2, -1] = np.inf
+        x[3, -1] += 1
+        assert vb.euclidean(a, x).tolist() == [0.0, 0.0, np.inf, 1.0, 0.0]
+        assert [vb.euclidean(a, row) for row in x] == [0.0, 0.0, np.inf, 1.0, 0.0]
+        assert vb.topk(a, x, 5).indices.tolist() == [0, 1, 4, 3, 2]
+        endless = a.copy()
+        endless[-1] = np.inf
+        assert np.isnan(vb.euclidean(endless, x[2]))
+        assert np.isnan(vb.euclidean(endless, x)[2])
+        if "d" in types:
+            near = np.zeros((2, d), "d")
+            near[0, -1] = 1e-200
+            other = np.zeros((2, d), types.replace("d", "", 1))
+            assert vb.euclidean(near, other).tolist() == [1e-200, 0.0]
