@@ -52,8 +52,8 @@ VB_INLINE float vb_screen_fold(vf lanes[VF_COUNT])
     return vf_fold(vf_add(vf_add(lanes[0], lanes[2]), vf_add(lanes[1], lanes[3])));
 }
 
-/* s and n (contract.h) of one row. later: a row to ask for meanwhile. */
-VB_INLINE void vb_screen_sums(vb_accumulator accumulator, const char *query, const char *x, size_t d, const char *later,
+/* s and n (contract.h) of one row. further: from there to the row to ask for meanwhile. */
+VB_INLINE void vb_screen_sums(vb_accumulator accumulator, const char *query, const char *x, size_t d, ptrdiff_t further,
                               float sums[2])
 {
     const int count = accumulator == VB_SQDIFF ? 1 : 2;
@@ -67,7 +67,7 @@ VB_INLINE void vb_screen_sums(vb_accumulator accumulator, const char *query, con
             lanes[s][j] = vf_zero();
     }
     for (; i + VB_LANES <= d; i += VB_LANES) {
-        vb_fetch_lines((const char *)((uintptr_t)later + i * sizeof(float)), VB_LANES * sizeof(float));
+        vb_fetch_lines(x + i * sizeof(float), further, VB_LANES * sizeof(float));
         VB_UNROLL
         for (int j = 0; j < VF_COUNT; j++) {
             const size_t at = (i + (size_t)j * VF_LANES) * sizeof(float);
@@ -103,11 +103,12 @@ VB_INLINE size_t vb_screen_rows(vb_accumulator accumulator, const float *query, 
                                 const vb_limits *limits, uint32_t *passed)
 {
     const vb_limits held = *limits;
-    const size_t ahead = vb_rows_ahead(d * sizeof(float));
+    const int soon = vb_side_by_side(rows, d * sizeof(float));
     size_t count = 0;
     for (size_t r = 0; r < n; r++) {
         float sums[2] = {0.0f, 0.0f};
-        vb_screen_sums(accumulator, (const char *)query, vb_row(rows, r), d, vb_later_row(rows, r, n, ahead), sums);
+        vb_screen_sums(accumulator, (const char *)query, vb_row(rows, r), d,
+                       soon ? VB_SOON : vb_further(rows, r, n, d * sizeof(float)), sums);
         if (!vb_ruled_out(accumulator, sums[0], sums[1], &held))
             passed[count++] = (uint32_t)r;
     }

@@ -144,12 +144,21 @@ def eligible_rows(where: Any, rows: int) -> Eligible:
             f"where has dtype {array.dtype} and shape {array.shape}; "
             f"accepted are a boolean mask of shape ({rows},) or a 1-D array of integer row ids"
         )
-    low, high = array.min(), array.max()
+    ids = array.copy()  # what is checked here cannot change later
+    low, high = ids.min(), ids.max()
     if low < 0 or high >= rows:
         has = f"rows 0 to {rows - 1}" if rows else "no rows"
         raise ValueError(f"where has row ids from {low} to {high}; the corpus has {has}")
-    ids = np.unique(array).astype(np.int64, copy=False)
+    ids = ascending(ids.astype(np.int64, copy=False))
     return Eligible(None, ids, len(ids))
+
+
+def ascending(ids: np.ndarray) -> np.ndarray:
+    """Each id once, in order. (For 333,000 ids in order np.unique, which hashes them, took 130 ms, this 0.2.)"""
+    if (ids[1:] > ids[:-1]).all():
+        return ids
+    ids.sort()
+    return ids[np.flatnonzero(np.diff(ids, prepend=-1))]
 
 
 def check_pair(queries: Any, corpus: Any, metric: str, dtype: Any) -> tuple[Queries, Corpus]:
