@@ -23,7 +23,14 @@ VB_INLINE vn_b1 ve_sqdiff_b1(vn_b1 sum, ve_b1 a, ve_b1 x)
 
 VB_INLINE vn_b1 vn_zero_b1(void) { return _mm512_setzero_si512(); }
 VB_INLINE vn_b1 vn_add_b1(vn_b1 a, vn_b1 b) { return _mm512_add_epi64(a, b); }
-VB_INLINE int32_t vn_fold_b1(vn_b1 v) { return (int32_t)_mm512_reduce_add_epi64(v); }
+
+VB_INLINE double vn_fold_b1(vn_b1 v)
+{
+    const __m256i half = _mm256_add_epi64(_mm512_castsi512_si256(v), _mm512_extracti64x4_epi64(v, 1));
+    const __m128i two = _mm_add_epi64(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+    return _mm_cvtsd_f64(_mm_cvtepi32_pd(_mm_add_epi64(two, _mm_unpackhi_epi64(two, two))));
+}
+
 
 VB_INLINE vi vi_both(vi sum, vi rows, vi query)
 {

@@ -25,7 +25,15 @@ VB_INLINE vn_i8 ve_sqdiff_i8(vn_i8 sum, ve_i8 a, ve_i8 x)
 
 VB_INLINE vn_i8 vn_zero_i8(void) { return _mm512_setzero_si512(); }
 VB_INLINE vn_i8 vn_add_i8(vn_i8 a, vn_i8 b) { return _mm512_add_epi32(a, b); }
-VB_INLINE int32_t vn_fold_i8(vn_i8 v) { return _mm512_reduce_add_epi32(v); }
+
+VB_INLINE double vn_fold_i8(vn_i8 v)
+{
+    const __m256i half = _mm256_add_epi32(_mm512_castsi512_si256(v), _mm512_extracti64x4_epi64(v, 1));
+    __m128i four = _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+    four = _mm_add_epi32(four, _mm_unpackhi_epi64(four, four));
+    return _mm_cvtsd_f64(_mm_cvtepi32_pd(_mm_add_epi32(four, _mm_shuffle_epi32(four, 1))));
+}
+
 
 VB_INLINE ve_u8 ve_load_u8(const char *p) { return _mm512_cvtepu8_epi16(_mm256_loadu_si256((const __m256i *)p)); }
 VB_INLINE ve_u8 ve_part_u8(const char *p, size_t n) { return _mm512_cvtepu8_epi16(ve_few(p, n)); }

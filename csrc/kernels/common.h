@@ -48,11 +48,13 @@ VB_INLINE int vb_side_by_side(const vb_view *rows, size_t row_bytes)
     return !rows->ids && rows->stride == (ptrdiff_t)row_bytes;
 }
 
+VB_INLINE size_t vb_rows_ahead(size_t row_bytes) { return VB_AHEAD / (row_bytes + 1) + 1; }
+
 /* How far from row r of n the row lies that is to be asked for while r is read. It need not be there: a request for
  * an address that is not mapped is dropped. */
-VB_INLINE ptrdiff_t vb_further(const vb_view *rows, size_t r, size_t n, size_t row_bytes)
+VB_INLINE ptrdiff_t vb_further(const vb_view *rows, size_t r, size_t n, size_t ahead)
 {
-    const size_t ahead = VB_AHEAD / (row_bytes + 1) + 1, later = r + ahead;
+    const size_t later = r + ahead;
     ptrdiff_t steps = (ptrdiff_t)ahead;
     if (rows->ids)
         steps = (ptrdiff_t)(rows->ids[later < n ? later : n - 1] - rows->ids[r]);

@@ -9,7 +9,8 @@
  *   ve_dot_<T>(sum, a, x)       sum + the products, in some lanes
  *   ve_sqdiff_<T>(sum, a, x)    sum + the squares of the differences
  *   vn_<T>                      a vector of integer sums
- *   vn_zero_<T>() vn_add_<T>(a, b) vn_fold_<T>(v)    the last gives the sum of the lanes as an int32_t
+ *   vn_zero_<T>() vn_add_<T>(a, b) vn_fold_<T>(v)    the last gives the sum of the lanes, which is
+ *                                                            below 2^31 in magnitude, as a double
  *
  * Bits: a byte is eight elements that are 0 or 1; products are ands, and squared differences xors.
  */

@@ -35,7 +35,7 @@ VB_INLINE vn_u8 ve_sqdiff_u8(vn_u8 sum, ve_u8 a, ve_u8 x)
 
 VB_INLINE vn_u8 vn_zero_u8(void) { return vdupq_n_u32(0); }
 VB_INLINE vn_u8 vn_add_u8(vn_u8 a, vn_u8 b) { return vaddq_u32(a, b); }
-VB_INLINE int32_t vn_fold_u8(vn_u8 v) { return (int32_t)vaddvq_u32(v); }
+VB_INLINE double vn_fold_u8(vn_u8 v) { return vaddvq_u32(v); }
 
 VB_INLINE ve_i8 ve_load_i8(const char *p) { return vld1q_s8((const int8_t *)p); }
 VB_INLINE ve_i8 ve_part_i8(const char *p, size_t n) { return vreinterpretq_s8_u8(ve_few(p, n)); }
@@ -50,7 +50,7 @@ VB_INLINE vn_i8 ve_sqdiff_i8(vn_i8 sum, ve_i8 a, ve_i8 x)
 
 VB_INLINE vn_i8 vn_zero_i8(void) { return vdupq_n_s32(0); }
 VB_INLINE vn_i8 vn_add_i8(vn_i8 a, vn_i8 b) { return vaddq_s32(a, b); }
-VB_INLINE int32_t vn_fold_i8(vn_i8 v) { return vaddvq_s32(v); }
+VB_INLINE double vn_fold_i8(vn_i8 v) { return vaddvq_s32(v); }
 
 #include "exact.h"
 

@@ -103,12 +103,13 @@ VB_INLINE size_t vb_screen_rows(vb_accumulator accumulator, const float *query, 
                                 const vb_limits *limits, uint32_t *passed)
 {
     const vb_limits held = *limits;
+    const size_t ahead = vb_rows_ahead(d * sizeof(float));
     const int soon = vb_side_by_side(rows, d * sizeof(float));
     size_t count = 0;
     for (size_t r = 0; r < n; r++) {
         float sums[2] = {0.0f, 0.0f};
         vb_screen_sums(accumulator, (const char *)query, vb_row(rows, r), d,
-                       soon ? VB_SOON : vb_further(rows, r, n, d * sizeof(float)), sums);
+                       soon ? VB_SOON : vb_further(rows, r, n, ahead), sums);
         if (!vb_ruled_out(accumulator, sums[0], sums[1], &held))
             passed[count++] = (uint32_t)r;
     }

@@ -158,11 +158,11 @@ VB_INLINE vn_i8 ve_sqdiff_i8(vn_i8 sum, ve_i8 a, ve_i8 x)
 VB_INLINE vn_i8 vn_zero_i8(void) { return _mm256_setzero_si256(); }
 VB_INLINE vn_i8 vn_add_i8(vn_i8 a, vn_i8 b) { return _mm256_add_epi32(a, b); }
 
-VB_INLINE int32_t vn_fold_i8(vn_i8 v)
+VB_INLINE double vn_fold_i8(vn_i8 v)
 {
     __m128i half = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
     half = _mm_add_epi32(half, _mm_unpackhi_epi64(half, half));
-    return _mm_cvtsi128_si32(_mm_add_epi32(half, _mm_shuffle_epi32(half, 1)));
+    return _mm_cvtsd_f64(_mm_cvtepi32_pd(_mm_add_epi32(half, _mm_shuffle_epi32(half, 1))));
 }
 
 VB_INLINE ve_u8 ve_load_u8(const char *p) { return _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)p)); }

@@ -116,7 +116,7 @@ VB_INLINE vn_i8 ve_sqdiff_i8(vn_i8 sum, ve_i8 a, ve_i8 x)
 
 VB_INLINE vn_i8 vn_zero_i8(void) { return vdupq_n_s32(0); }
 VB_INLINE vn_i8 vn_add_i8(vn_i8 a, vn_i8 b) { return vaddq_s32(a, b); }
-VB_INLINE int32_t vn_fold_i8(vn_i8 v) { return vaddvq_s32(v); }
+VB_INLINE double vn_fold_i8(vn_i8 v) { return vaddvq_s32(v); }
 
 VB_INLINE ve_u8 ve_load_u8(const char *p) { return vreinterpretq_s16_u16(vmovl_u8(vld1_u8((const uint8_t *)p))); }
 VB_INLINE ve_u8 ve_part_u8(const char *p, size_t n)
@@ -142,7 +142,7 @@ VB_INLINE vn_b1 ve_dot_b1(vn_b1 sum, ve_b1 a, ve_b1 x) { return vb_count_into(su
 VB_INLINE vn_b1 ve_sqdiff_b1(vn_b1 sum, ve_b1 a, ve_b1 x) { return vb_count_into(sum, veorq_u8(a, x)); }
 VB_INLINE vn_b1 vn_zero_b1(void) { return vdupq_n_u32(0); }
 VB_INLINE vn_b1 vn_add_b1(vn_b1 a, vn_b1 b) { return vaddq_u32(a, b); }
-VB_INLINE int32_t vn_fold_b1(vn_b1 v) { return (int32_t)vaddvq_u32(v); }
+VB_INLINE double vn_fold_b1(vn_b1 v) { return vaddvq_u32(v); }
 
 /* ---- float32 (screen.h) ---- */
 

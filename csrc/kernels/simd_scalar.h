@@ -56,7 +56,7 @@ VB_INLINE vn_i8 ve_dot_i8(vn_i8 sum, ve_i8 a, ve_i8 x) { return sum + a * x; }
 VB_INLINE vn_i8 ve_sqdiff_i8(vn_i8 sum, ve_i8 a, ve_i8 x) { return sum + (a - x) * (a - x); }
 VB_INLINE vn_i8 vn_zero_i8(void) { return 0; }
 VB_INLINE vn_i8 vn_add_i8(vn_i8 a, vn_i8 b) { return a + b; }
-VB_INLINE int32_t vn_fold_i8(vn_i8 v) { return v; }
+VB_INLINE double vn_fold_i8(vn_i8 v) { return v; }
 
 VB_INLINE ve_u8 ve_load_u8(const char *p) { return *(const unsigned char *)p; }
 VB_INLINE ve_u8 ve_part_u8(const char *p, size_t n) { return n ? ve_load_u8(p) : 0; }
