@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import vecblade as vb
-from vecblade import _arrays
+from vecblade import _arrays, _core
 from vecblade import reference as ref
 
 
@@ -29,7 +29,7 @@ def searches(draw):
     return queries, corpus, ids
 
 
-@given(searches(), st.sampled_from(METRICS), st.integers(1, 40), st.sampled_from([1, 2]))
+@given(searches(), st.sampled_from(METRICS), st.integers(1, 40), st.sampled_from([None, 1, 2]))
 def test_topk_is_brute_force(isa, search, metric, k, threads):
     queries, corpus, ids = search
     found = vb.topk(queries, corpus, k, metric, where=ids, threads=threads)
@@ -39,6 +39,25 @@ def test_topk_is_brute_force(isa, search, metric, k, threads):
     assert found.indices.tolist() == [[i for i, _ in row] for row in wanted]
     values = np.array([[v for _, v in row] for row in wanted], np.float64).reshape(found.values.shape)
     assert same_bits(found.values, values.astype(corpus.dtype))
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("types", [("f4", "f4"), ("f8", "f4"), ("f2", "f8"), ("i1", "i1"), ("u1", "u1"), ("i1", "f4")])
+def test_small_searches_take_no_other_answer(isa, metric, types):
+    """A few plain arrays are searched at once (`_core.topk_plain`), as everything else is in due course."""
+    rng = np.random.default_rng(4)
+    Q, X = (rng.integers(0 if kind == "u1" else -5, 6, (n, 20)).astype(kind) for kind, n in zip(types, (3, 50), strict=True))
+    at_once = types != ("i1", "f4")
+    for queries, corpus in ((Q, X), (Q[1], X), (Q[:, ::1][::-1], X[::2]), (Q[:, :7], X[:, :7]), (Q[2, 3:9], X[::-3, 3:9])):
+        for k in (1, 10, 70):
+            made = _core.topk_plain(_core.METRICS[metric], queries, corpus, k)
+            assert (made is not None) == at_once
+            small = vb.topk(queries, corpus, k, metric)
+            full = vb.topk(queries, corpus, k, metric, progress=lambda done, total: None)
+            index = vb.FlatIndex(corpus, metric).search(queries, k)
+            for found in (small, index):
+                assert found.indices.dtype == np.int64 and found.indices.tolist() == full.indices.tolist()
+                assert same_bits(found.values, full.values)
 
 
 @given(

@@ -736,6 +736,58 @@ def topk(int metric, queries, corpus, codes, mask, ids, size_t eligible, size_t 
     )
 
 
+cdef bint plain_rows(object array, vb_rows *rows, size_t *d):
+    """Whether it is a plain array of rows (1-D: one row) of floats, int8 or uint8, and not empty; which, if so."""
+    cdef cnp.ndarray given
+    cdef int kind, last
+    if not cnp.PyArray_CheckExact(array):
+        return False
+    given = <cnp.ndarray>array
+    kind, last = type_number(cnp.PyArray_TYPE(given)), cnp.PyArray_NDIM(given) - 1
+    if kind < 0 or last < 0 or last > 1 or not cnp.PyArray_ISNOTSWAPPED(given) or not contiguous(given):
+        return False
+    rows.base = cnp.PyArray_BYTES(given)
+    rows.stride = cnp.PyArray_STRIDE(given, 0)
+    rows.count = cnp.PyArray_DIM(given, 0) if last else 1
+    rows.type = <vb_type>kind
+    d[0] = cnp.PyArray_DIM(given, last)
+    return cnp.PyArray_SIZE(given) > 0
+
+
+def topk_plain(int metric, queries, corpus, k, codes=None):
+    """The job, indices and values of a small search of plain arrays, done at once; None for any other."""
+    cdef vb_rows left, right
+    cdef vb_codes place
+    cdef vb_where everything
+    cdef size_t d, width
+    cdef cnp.npy_intp shape[2]
+    cdef int kind, axes
+    cdef cnp.ndarray indices, values
+    cdef Job job
+    if (metric >= VB_METRIC_HAMMING or type(k) is not int or k < 1 or not plain_rows(queries, &left, &d)
+            or not plain_rows(corpus, &right, &width) or d != width or cnp.PyArray_NDIM(<cnp.ndarray>corpus) != 2):
+        return None
+    kind = value_number(<vb_metric>metric, left.type, right.type, d)
+    if kind < 0 or <double>left.count * <double>right.count * <double>d >= SMALL_WORK:
+        return None
+    axes = cnp.PyArray_NDIM(<cnp.ndarray>queries)
+    shape[0], shape[axes - 1] = left.count, min(k, right.count)
+    indices = cnp.PyArray_EMPTY(axes, shape, cnp.NPY_INT64, 0)
+    values = cnp.PyArray_EMPTY(axes, shape, cnp.NPY_DOUBLE, 0)
+    everything.mask, everything.ids, everything.eligible = NULL, NULL, right.count
+    job = holder((queries, corpus, codes, indices, values), TopKJob)
+    held(
+        job,
+        vb_topk_new(<vb_metric>metric, d, &left, &right, codes_of(&place, corpus, codes), &everything, shape[axes - 1], 1,
+                    <int64_t *>cnp.PyArray_DATA(indices), <double *>cnp.PyArray_DATA(values)),
+    )
+    job.run()
+    job.finish()
+    if kind == cnp.NPY_FLOAT:
+        return job, indices, narrowed(values)
+    return job, indices, values.astype(cnp.PyArray_DescrFromType(kind), copy=False)
+
+
 cdef class WithinJob(Job):
     cdef size_t queries
 

@@ -48,9 +48,9 @@ class Gate:
         while any(map(len, others)):
             self._changed.wait(0.05)
 
-    def _leave(self, visit: Visit) -> None:
+    def _leave(self, visit: Visit, *places: WeakSet[Visit]) -> None:
         with self.lock:
-            for visits in (self.readers, self.waiting, self.writers):
+            for visits in places:
                 visits.discard(visit)
             self._changed.notify_all()
 
@@ -59,15 +59,16 @@ class Gate:
         visit = self._visit()
         try:
             with self.lock:
-                if visit.thread in {writer.thread for writer in self.writers}:
-                    raise RuntimeError("an index cannot be searched by what is called while it changes")
-                if visit.thread not in {reader.thread for reader in self.readers}:
-                    # Else a writer that waits, waits for this thread.
-                    self._wait(self.writers, self.waiting)
+                if self.writers or self.waiting:
+                    if visit.thread in {writer.thread for writer in self.writers}:
+                        raise RuntimeError("an index cannot be searched by what is called while it changes")
+                    if visit.thread not in {reader.thread for reader in self.readers}:
+                        # Else a writer that waits, waits for this thread.
+                        self._wait(self.writers, self.waiting)
                 self.readers.add(visit)
             yield
         finally:
-            self._leave(visit)
+            self._leave(visit, self.readers)
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -82,4 +83,4 @@ class Gate:
                 self.waiting.discard(visit)
             yield
         finally:
-            self._leave(visit)
+            self._leave(visit, self.waiting, self.writers)

@@ -184,8 +184,15 @@ class FlatIndex:
         -------
         TopK
         """
-        k, threads = check_k(k), _threads.resolve(threads)
+        k, every = check_k(k), where is threads is progress is None
+        threads = _threads.resolve(threads)
         with self._gate.reading():
+            if every:
+                number = _core.METRICS[self._metric]
+                small = _core.topk_plain(number, queries, self._rows[: self._count], k, self._coded())
+                if small is not None:
+                    self._count_in(small[0].told())
+                    return TopK(*small[1:])
             q, corpus, eligible = self._ready(queries, where)
             found, told = find_topk(q, corpus, k, self._metric, eligible, threads, progress)
             self._count_in(told)
@@ -231,12 +238,15 @@ class FlatIndex:
         if rows.dtype in (*_arrays.WHOLE, BITS):  # which are measured with their own type only
             q = _arrays.exactly(q, "queries", rows.dtype, "the index")
         dtype, _ = _arrays.agreed(q, "queries", rows, "the index")
-        codes = (self._panels, self._center) if len(self._panels) else None
-        return Queries(q, dtype, single), Corpus(rows, rows.dtype, codes), eligible_rows(where, len(rows))
+        corpus = Corpus(rows, rows.dtype, self._coded())
+        return Queries(q, dtype, single), corpus, eligible_rows(where, len(rows))
 
-    def _count_in(self, told: Explanation) -> None:
+    def _coded(self) -> tuple[np.ndarray, np.ndarray] | None:
+        return (self._panels, self._center) if len(self._panels) else None
+
+    def _count_in(self, told: tuple[str, int, int, int]) -> None:
         with self._gate.lock:
-            self._stats = Explanation(told.plan, *map(sum, zip(self._stats[1:], told[1:], strict=True)))
+            self._stats = self._stats.plus(told)
 
     # ---- changing ---------------------------------------------------------------------------
 

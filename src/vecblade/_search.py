@@ -65,8 +65,13 @@ class Explanation(NamedTuple):
 
     def and_then(self, job: Any) -> Explanation:
         """With what a completed search job did."""
-        plan, *counts = job.told()
-        return Explanation(plan, *(a + b for a, b in zip(self[1:], counts, strict=True)))
+        return self.plus(job.told())
+
+    def plus(self, later: tuple[str, int, int, int]) -> Explanation:
+        """With what was done after it."""
+        _, pairs, sifted, rescored = self
+        plan, more, more_sifted, more_rescored = later
+        return Explanation(plan, pairs + more, sifted + more_sifted, rescored + more_rescored)
 
 
 @dataclass(frozen=True)
@@ -273,7 +278,11 @@ def topk(
     >>> vb.topk([2.0, 0.1], corpus, k=2, metric="cosine").indices
     array([1, 2])
     """
-    metric_number(metric)
+    number = metric_number(metric)
+    if where is threads is progress is dtype is rescore is oversample is None:
+        small = _core.topk_plain(number, queries, corpus, k)
+        if small is not None:
+            return TopK(*small[1:])
     if rescore is not None:
         from ._rescore import two_stages  # on demand: few searches need it
 
