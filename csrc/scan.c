@@ -42,21 +42,25 @@ enum { SIFT_PANELS = VB_CHUNK / VB_PANEL, LONG_PANELS = 64, FEW_QUERIES = 16 };
 
 /* ---- how to go about it ------------------------------------------------------------ */
 
-static vb_plan last_plan = VB_PLAN_CODES;
+static vb_plan wanted = VB_PLAN_CODES;
 
-void vb_use_plans(vb_plan last) { last_plan = last; }
+void vb_use_plan(vb_plan plan) { wanted = plan; }
 
-/* Measured on Zen 4. A row costs 50 ns to encode (128 numbers) and each query 0.7 ns from then on, without
- * codes 9 ns; so where ids leave one row in sixteen, a look at all codes is about as long. */
+/* Measured on Zen 4. With codes that are there, a query costs 0.7 ns a row (of 128 numbers), without 9 ns; so where
+ * ids leave one row in sixteen, a look at all codes is about as long. To make them costs 50 ns a row, and what
+ * each query measures until its bar is low is the larger a share, the fewer rows there are: codes made on the way
+ * pay from 24 queries on for 32 numbers, 12 for 128, 8 for 768, and another 24 if there are 1000 rows. */
 static vb_plan choose(size_t d, size_t queries, size_t rows, const vb_codes *codes, const vb_where *where)
 {
-    const size_t enough_queries = 8, enough_rows = 1024, enough_share = 16;
+    const size_t enough_rows = 1024, enough_share = 16, eligible = where->eligible;
 
-    if (!vb_codes_suit(d) || where->eligible < enough_rows || last_plan == VB_PLAN_ROWS)
+    if (!vb_codes_suit(d) || eligible == 0 || wanted == VB_PLAN_ROWS)
         return VB_PLAN_ROWS;
-    if (codes && last_plan == VB_PLAN_CODES && where->eligible >= rows / enough_share)
+    if (wanted == VB_PLAN_SIEVE)
+        return VB_PLAN_SIEVE;
+    if (codes && eligible >= enough_rows && eligible >= rows / enough_share)
         return VB_PLAN_CODES;
-    return queries >= enough_queries ? VB_PLAN_SIEVE : VB_PLAN_ROWS;
+    return queries >= 8 + 512 / d + 24000 / eligible ? VB_PLAN_SIEVE : VB_PLAN_ROWS;
 }
 
 /* ---- working space ----------------------------------------------------------------- */

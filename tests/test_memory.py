@@ -100,7 +100,7 @@ def operations(X, bits):
                 lambda m=metric, o=options: vb.pairwise(X[:700], metric=m, **o),
             )
         yield f"topk by rows {threads}", lambda o=options: vb.topk(X[:3], X, 5, **o)
-        yield f"topk by sieve {threads}", lambda o=options: vb.topk(X[:30], X, 5, "cosine", **o)
+        yield f"topk by sieve {threads}", lambda o=options: vb.topk(X[:40], X, 5, "cosine", **o)
         yield f"topk of bits {threads}", lambda o=options: vb.topk(bits[:30], bits, 5, "jaccard", **o)
         yield f"within {threads}", lambda o=options: vb.within(X[:30], X, 3.0, **o)
         yield f"an index {threads}", lambda o=options: vb.FlatIndex(X, **o).search(X[:2], 3, **o)

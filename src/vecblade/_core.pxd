@@ -35,7 +35,7 @@ cdef extern from "vecblade.h":
         const float *center
     ctypedef enum vb_plan:
         VB_PLAN_ROWS, VB_PLAN_SIEVE, VB_PLAN_CODES
-    void vb_use_plans(vb_plan)
+    void vb_use_plan(vb_plan)
     ctypedef struct vb_search_told:
         vb_plan plan
         int64_t met, sifted, rescored

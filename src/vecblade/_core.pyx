@@ -693,10 +693,10 @@ cdef vb_where where_of(corpus, mask, ids, size_t eligible) except *:
     return where
 
 
-def use_plans(str last):
-    """The last of PLANS that searches may choose: for tests and benchmarks."""
-    cdef int number = PLANS.index(last)
-    vb_use_plans(<vb_plan>number)
+def use_plan(str plan):
+    """What searches do: "codes", what is likely to be fastest; for tests and benchmarks "sieve", wherever it is possible, or "rows"."""
+    cdef int number = PLANS.index(plan)
+    vb_use_plan(<vb_plan>number)
 
 
 cdef class TopKJob(Job):

@@ -128,7 +128,7 @@ static vb_job *new_job(const operation *o, int threads, char *out)
     vb_where where = {o->where == MASK ? mask : NULL, o->where == IDS ? ids : NULL, 0};
 
     where.eligible = o->where == MASK ? masked : o->where == IDS ? numbered : ROWS;
-    vb_use_plans(o->plan);
+    vb_use_plan(o->plan);
     switch (o->kind) {
     case MEASURE:
         return new_measure(o, out);

@@ -191,11 +191,11 @@ def index():
 
 def direct(search):
     """The same by rows alone, without codes."""
-    _core.use_plans("rows")
+    _core.use_plan("rows")
     try:
         return search()
     finally:
-        _core.use_plans("codes")
+        _core.use_plan("codes")
 
 
 def unprunable():
