@@ -12,6 +12,13 @@
  *   vn_zero_<T>() vn_add_<T>(a, b) vn_fold_<T>(v)    the last gives the sum of the lanes, which is
  *                                                            below 2^31 in magnitude, as a double
  *
+ * Where the CPU multiplies unsigned bytes with signed ones only, 128 is added to or taken from the elements of x, and
+ * VE_BIASED_<T> is defined as 1:
+ *
+ *   ve_dot_<T>(sum, a, x)       gives so many times the sum of the elements of a too much or too little,
+ *   ve_plus_<T>(sum, a)         adds those up,
+ *   vn_unbias_<T>(sum, elements)    and takes the bias away, all in the same lanes
+ *
  * Bits: a byte is eight elements that are 0 or 1; products are ands, and squared differences xors.
  */
 #ifndef VB_KERNELS_EXACT_H
