@@ -230,6 +230,38 @@ def test_ctrl_c_while_helpers_end():
     assert Job.ends == [True]
 
 
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs POSIX timers")
+def test_a_guard_is_not_left_held():
+    """Whenever an interruption comes: with a lock in a `with` statement this fails from CPython 3.14 on."""
+
+    class Stop(Exception):
+        pass
+
+    def stop(number, frame):
+        raise Stop
+
+    guard, random, stopped = _core.Guard(), np.random.default_rng(0), 0
+    before = signal.signal(signal.SIGALRM, stop)
+    try:
+        for _ in range(300):
+            try:
+                signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-5, 4e-4))
+                for _ in range(100_000):
+                    guard(guard, int, "7")
+            except Stop:
+                stopped += 1
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert stopped > 100
+    found = []
+    other = threading.Thread(target=lambda: found.append(guard(int, "8")), daemon=True)
+    other.start()
+    other.join(20)
+    assert found == [8]
+
+
 def test_memory_runs_out_cleanly():
     """A copy past all memory raises, and the next call works."""
     wide = np.broadcast_to(np.float32(1), (1, 2**59))

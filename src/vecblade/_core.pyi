@@ -1,8 +1,10 @@
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
+
+T = TypeVar("T")
 
 METRICS: dict[str, int]
 BIT_METRICS: frozenset[str]
@@ -119,6 +121,9 @@ def arrow_stream(capsule: object) -> tuple[Any, list[tuple[Any, Any]]]: ...
 def arrow_memory(address: int, count: int, dtype: np.dtype[Any], owner: object) -> np.ndarray: ...
 def value_dtype(metric: int, a: np.dtype[Any], b: np.dtype[Any], d: int) -> np.dtype[Any]: ...
 def narrowed(values: np.ndarray) -> np.ndarray: ...
+
+class Guard:
+    def __call__(self, function: Callable[..., T], *arguments: Any) -> T: ...
 
 class Job:
     @property

@@ -6,6 +6,7 @@ make the core touch memory that is not the arrays' own.
 """
 
 import os
+import threading
 
 cimport numpy as cnp
 from cpython.exc cimport PyErr_CheckSignals
@@ -44,6 +45,23 @@ cdef enum:
     # than that (under a millisecond) asks for no helpers.
     LONG_ROW = 16384
     SMALL_WORK = 4000000
+
+
+cdef class Guard:
+    """
+    Lets one thread at a time call functions; from inside of one it may call others.
+
+    A ``with`` of a lock is not enough: a signal handler may raise (Ctrl-C) after the lock is taken and before the block
+    begins, from CPython 3.14 on, and then it is held for good. Here no handler runs but inside of the function.
+    """
+    cdef object lock
+
+    def __cinit__(self):
+        self.lock = threading.RLock()
+
+    def __call__(self, function, *arguments):
+        with self.lock:
+            return function(*arguments)
 
 
 # ---- the kernel table ---------------------------------------------------------------------

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
+from ._core import Guard
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+# Seconds until who waits looks again. (A condition would wake it, but cannot be waited for without a moment at which
+# Ctrl-C leaves its lock held, or not.)
+PAUSE = 0.001
 
 
 class Visit:
@@ -31,8 +38,7 @@ class Gate:
         self._open()
 
     def _open(self) -> None:
-        self.lock = threading.Lock()
-        self._changed = threading.Condition(self.lock)
+        self.guard = Guard()
         self.readers: WeakSet[Visit] = WeakSet()
         self.waiting: WeakSet[Visit] = WeakSet()  # to write
         self.writers: WeakSet[Visit] = WeakSet()
@@ -43,44 +49,50 @@ class Gate:
             self._open()
         return Visit(threading.get_ident())
 
-    def _wait(self, *others: WeakSet[Visit]) -> None:
-        """Until there are no others. A visit that ended without a word is noticed in a moment."""
-        while any(map(len, others)):
-            self._changed.wait(0.05)
+    def _when(self, enter: Callable[[Visit], bool], visit: Visit) -> None:
+        """Enter as soon as that can be."""
+        while not self.guard(enter, visit):
+            time.sleep(PAUSE)
 
-    def _leave(self, visit: Visit, *places: WeakSet[Visit]) -> None:
-        with self.lock:
-            for visits in places:
+    def _read(self, visit: Visit) -> bool:
+        if self.writers or self.waiting:
+            if visit.thread in {writer.thread for writer in self.writers}:
+                raise RuntimeError("an index cannot be searched by what is called while it changes")
+            # A writer that waits, may wait for this thread.
+            if visit.thread not in {reader.thread for reader in self.readers}:
+                return False
+        self.readers.add(visit)
+        return True
+
+    def _write(self, visit: Visit) -> bool:
+        if visit.thread in {other.thread for other in (*self.readers, *self.writers)}:
+            raise RuntimeError("an index cannot be changed by what is called during its own search")
+        if self.readers or self.writers:
+            self.waiting.add(visit)
+            return False
+        self.waiting.discard(visit)
+        self.writers.add(visit)
+        return True
+
+    def _leave(self, visit: Visit) -> None:
+        for visits in (self.readers, self.waiting, self.writers):
+            if visits:
                 visits.discard(visit)
-            self._changed.notify_all()
 
     @contextmanager
     def reading(self) -> Iterator[None]:
         visit = self._visit()
         try:
-            with self.lock:
-                if self.writers or self.waiting:
-                    if visit.thread in {writer.thread for writer in self.writers}:
-                        raise RuntimeError("an index cannot be searched by what is called while it changes")
-                    if visit.thread not in {reader.thread for reader in self.readers}:
-                        # Else a writer that waits, waits for this thread.
-                        self._wait(self.writers, self.waiting)
-                self.readers.add(visit)
+            self._when(self._read, visit)
             yield
         finally:
-            self._leave(visit, self.readers)
+            self.guard(self._leave, visit)
 
     @contextmanager
     def writing(self) -> Iterator[None]:
         visit = self._visit()
         try:
-            with self.lock:
-                if visit.thread in {other.thread for other in (*self.readers, *self.writers)}:
-                    raise RuntimeError("an index cannot be changed by what is called during its own search")
-                self.waiting.add(visit)
-                self._wait(self.readers, self.writers)
-                self.writers.add(visit)
-                self.waiting.discard(visit)
+            self._when(self._write, visit)
             yield
         finally:
-            self._leave(visit, self.waiting, self.writers)
+            self.guard(self._leave, visit)

@@ -245,8 +245,10 @@ class FlatIndex:
         return (self._panels, self._center) if len(self._panels) else None
 
     def _count_in(self, told: tuple[str, int, int, int]) -> None:
-        with self._gate.lock:
-            self._stats = self._stats.plus(told)
+        self._gate.guard(self._add_stats, told)
+
+    def _add_stats(self, told: tuple[str, int, int, int]) -> None:
+        self._stats = self._stats.plus(told)
 
     # ---- changing ---------------------------------------------------------------------------
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 import functools
 import importlib
 import sys
-import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 from . import _dropin
+from ._core import Guard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,7 +47,7 @@ LIBRARIES = tuple({name.partition(".")[0] for name in TARGETS})
 # Tables of functions by metric, in sklearn.metrics.pairwise.
 TABLES = ("PAIRWISE_DISTANCE_FUNCTIONS", "PAIRWISE_KERNEL_FUNCTIONS")
 
-_lock = threading.RLock()
+_guard = Guard()
 _stack: list[Patch] = []
 # What is in place of an original now, by module and name.
 _placed: dict[tuple[str, str], Any] = {}
@@ -65,10 +65,7 @@ class Patch:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with _lock:
-            if self in _stack:
-                _stack.remove(self)
-                _apply()
+        _guard(_take_back, self)
 
 
 def patch(log: bool = False) -> Patch:
@@ -115,17 +112,24 @@ def patch(log: bool = False) -> Patch:
     if log:
         _make_visible()
     made = Patch(log)
-    with _lock:
-        _stack.append(made)
-        _apply()
-        half = [name for name in TARGETS if name in sys.modules and _is_loading(sys.modules[name])]
-    if half:
-        # Another thread is importing them, and began before there was a finder: wait, without the lock.
+    if half := _guard(_add, made):
+        # Another thread is importing them, and began before there was a finder: wait, outside of the guard.
         for name in half:
             importlib.import_module(name)
-        with _lock:
-            _apply()
+        _guard(_apply)
     return made
+
+
+def _add(made: Patch) -> list[str]:
+    """Put it in force; returns the modules that are half loaded."""
+    _stack.append(made)
+    _apply()
+    return [name for name in TARGETS if name in sys.modules and _is_loading(sys.modules[name])]
+
+
+def _take_back(*made: Patch) -> None:
+    _stack[:] = [other for other in _stack if other not in made]
+    _apply()
 
 
 def unpatch() -> None:
@@ -138,9 +142,7 @@ def unpatch() -> None:
     >>> _ = vb.patch()
     >>> vb.unpatch()
     """
-    with _lock:
-        _stack.clear()
-        _apply()
+    _guard(lambda: _take_back(*_stack))
 
 
 def run_patched(script: str, arguments: list[str], module: bool, log: bool) -> None:
@@ -281,9 +283,12 @@ class Loader:
         if module.__spec__ is not None:
             module.__spec__.loader = module.__loader__ = self.loader
         self.loader.exec_module(module)
-        with _lock:
-            if _stack:
-                _place(module.__name__)
+        _guard(_place_if_patched, module.__name__)
+
+
+def _place_if_patched(module: str) -> None:
+    if _stack:
+        _place(module)
 
 
 _finder = Finder()

@@ -8,9 +8,10 @@ itself), so calls from inside other pools, or from many threads at once, cannot 
 from __future__ import annotations
 
 import os
-import threading
 from math import ceil
 from typing import TYPE_CHECKING, Any
+
+from . import _core
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 # 0.05 ms).
 WORK_PER_THREAD = 4_000_000
 
-_lock = threading.Lock()
+_guard = _core.Guard()
 _pool: ThreadPoolExecutor | None = None
 _pool_size = 0
 _default: int | None = None
@@ -140,14 +141,8 @@ def ended(helpers: list[Any]) -> list[BaseException | None]:
 
 def submit(task: Callable[[], None], count: int) -> list[Any]:
     """Ask for helpers; fewer, or none, if the interpreter gives no more threads."""
-    from concurrent.futures import ThreadPoolExecutor  # on demand: it doubles the import time
-
-    global _pool, _pool_size
-    with _lock:
-        if _pool is None or _pool_size < count:
-            _pool, _pool_size = ThreadPoolExecutor(count, thread_name_prefix="vecblade"), count
-        pool = _pool
-    helpers = []
+    helpers: list[Any] = []
+    pool = _guard(_pool_of, count)
     try:
         for _ in range(count):
             helpers.append(pool.submit(task))
@@ -156,10 +151,20 @@ def submit(task: Callable[[], None], count: int) -> list[Any]:
     return helpers
 
 
+def _pool_of(count: int) -> ThreadPoolExecutor:
+    """The pool, of at least so many threads."""
+    from concurrent.futures import ThreadPoolExecutor  # on demand: it doubles the import time
+
+    global _pool, _pool_size
+    if _pool is None or _pool_size < count:
+        _pool, _pool_size = ThreadPoolExecutor(count, thread_name_prefix="vecblade"), count
+    return _pool
+
+
 def _forget_pool() -> None:
-    """In a forked child: the parent's threads are not here, and its lock may be held."""
-    global _lock, _pool, _pool_size
-    _lock, _pool, _pool_size = threading.Lock(), None, 0
+    """In a forked child: the parent's threads are not here, and its guard may be held."""
+    global _guard, _pool, _pool_size
+    _guard, _pool, _pool_size = _core.Guard(), None, 0
 
 
 if hasattr(os, "register_at_fork"):
