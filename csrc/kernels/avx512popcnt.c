@@ -31,7 +31,6 @@ VB_INLINE double vn_fold_b1(vn_b1 v)
     return _mm_cvtsd_f64(_mm_cvtepi32_pd(_mm_add_epi64(two, _mm_unpackhi_epi64(two, two))));
 }
 
-
 VB_INLINE vi vi_both(vi sum, vi rows, vi query)
 {
     return _mm512_add_epi32(sum, _mm512_popcnt_epi32(_mm512_and_si512(rows, query)));

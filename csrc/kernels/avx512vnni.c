@@ -39,7 +39,10 @@ VB_INLINE vn_i8 ve_sqdiff_i8(vn_i8 sum, ve_i8 a, ve_i8 x)
 
 VB_INLINE vn_i8 vn_zero_i8(void) { return _mm512_setzero_si512(); }
 VB_INLINE vn_i8 vn_add_i8(vn_i8 a, vn_i8 b) { return _mm512_add_epi32(a, b); }
-VB_INLINE vn_i8 vn_unbias_i8(vn_i8 sum, vn_i8 elements) { return _mm512_sub_epi32(sum, _mm512_slli_epi32(elements, 7)); }
+VB_INLINE vn_i8 vn_unbias_i8(vn_i8 sum, vn_i8 elements)
+{
+    return _mm512_sub_epi32(sum, _mm512_slli_epi32(elements, 7));
+}
 
 VB_INLINE double vn_fold_i8(vn_i8 v)
 {
@@ -48,7 +51,6 @@ VB_INLINE double vn_fold_i8(vn_i8 v)
     four = _mm_add_epi32(four, _mm_unpackhi_epi64(four, four));
     return _mm_cvtsd_f64(_mm_cvtepi32_pd(_mm_add_epi32(four, _mm_shuffle_epi32(four, 1))));
 }
-
 
 #define ve_load_u8 ve_load_i8
 #define ve_part_u8 ve_part_i8
@@ -62,7 +64,10 @@ VB_INLINE vn_u8 ve_sqdiff_u8(vn_u8 sum, ve_u8 a, ve_u8 x)
 
 #define vn_zero_u8 vn_zero_i8
 #define vn_add_u8 vn_add_i8
-VB_INLINE vn_u8 vn_unbias_u8(vn_u8 sum, vn_u8 elements) { return _mm512_add_epi32(sum, _mm512_slli_epi32(elements, 7)); }
+VB_INLINE vn_u8 vn_unbias_u8(vn_u8 sum, vn_u8 elements)
+{
+    return _mm512_add_epi32(sum, _mm512_slli_epi32(elements, 7));
+}
 #define vn_fold_u8 vn_fold_i8
 
 /* ---- codes (sieve.inc) ---- */

@@ -159,7 +159,7 @@ def eligible_rows(where: Any, rows: int) -> Eligible:
 
 
 def ascending(ids: np.ndarray) -> np.ndarray:
-    """Each id once, in order. (For 333,000 ids in order np.unique, which hashes them, took 130 ms, this 0.2.)"""
+    """Each id once, in order. (333,000 in order take 0.2 ms, and np.unique, which hashes, 130.)"""
     if (ids[1:] > ids[:-1]).all():
         return ids
     ids.sort()
