@@ -14,8 +14,8 @@ from ._core import Guard
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-# Seconds until who waits looks again. (A condition would wake it, but in waiting has moments at which Ctrl-C leaves
-# its lock held.)
+# Seconds until who waits looks again. (A condition would wake it, but has moments at which Ctrl-C leaves its
+# lock held.)
 PAUSE = 0.001
 
 
