@@ -165,6 +165,18 @@ def test_out_must_not_overlap_what_is_read(f):
     for name, arguments in (("a", (a, gaussian(8))), ("b", (gaussian(8), a))):
         with pytest.raises(ValueError, match=f"out overlaps {name}"):
             f(*arguments, out=a[:, 3])
+    # Beside it, before and after, whichever way its rows go; one element nearer is too near.
+    memory, wanted = gaussian(51), f(a, a[0])
+    for rows in (slice(None), slice(None, None, -1)):
+        for start, apart in ((1, True), (2, False), (20, False), (45, False), (46, True)):
+            memory[6:46] = a.ravel()
+            x, out = memory[6:46].reshape(5, 8)[rows], memory[start : start + 5]
+            if apart:
+                assert f(x, a[0], out=out) is out
+                assert same_bits(out.copy(), wanted[rows].copy())
+            else:
+                with pytest.raises(ValueError, match="out overlaps a"):
+                    f(x, a[0], out=out)
     interleaved = gaussian(5, 9)  # the same memory, no element in common
     assert same_bits(f(interleaved[:, :8], a[0], out=interleaved[:, 8]), f(interleaved[:, :8].copy(), a[0]))
 

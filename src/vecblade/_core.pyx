@@ -178,16 +178,15 @@ cdef inline object measure_pair(vb_metric metric, vb_type kind, object a, object
 cdef inline object measure_any(vb_metric metric, object a, object b, object out, object threads, object dtype):
     """Two plain rows at once, plain arrays soon, everything else in due course."""
     cdef int kind
-    if out is None and threads is None and dtype is None:
+    if dtype is None and (threads is None or type(threads) is int and threads > 0):
         kind = plain_pair(a, b)
         if metric >= VB_METRIC_HAMMING:
             kind = VB_B1 if kind == VB_U8 else -1
-        if kind >= 0:
+        if kind >= 0 and out is None:
             return measure_pair(metric, <vb_type>kind, a, b)
-        if metric < VB_METRIC_HAMMING:
-            values = measure_plain(metric, a, b, threads)
-            if values is not None:
-                return values
+        values = measure_plain(metric, a, b, out, threads)
+        if values is not None:
+            return values
     return general(vb_metric_name(metric).decode(), a, b, out, threads, dtype)
 
 
@@ -578,7 +577,7 @@ cdef Job held(Job made, vb_job *job):
     return made
 
 
-cdef Job measure_job(vb_metric metric, cnp.ndarray a, cnp.ndarray b, cnp.ndarray out):
+cdef Job measure_job(vb_metric metric, cnp.ndarray a, vb_type a_type, cnp.ndarray b, vb_type b_type, cnp.ndarray out):
     cdef cnp.npy_intp shape[64]
     cdef size_t lengths[64]
     cdef int axes = broadcast(a, b, shape), axis
@@ -592,10 +591,10 @@ cdef Job measure_job(vb_metric metric, cnp.ndarray a, cnp.ndarray b, cnp.ndarray
     if not cnp.PyArray_ISWRITEABLE(out):
         raise ValueError("the core takes an output that can be written")
     cdef size_t d = cnp.PyArray_DIM(a, cnp.PyArray_NDIM(a) - 1)
-    if value_number(metric, type_of(a), type_of(b), d) < 0:
+    if value_number(metric, a_type, b_type, d) < 0:
         raise ValueError("the core takes two real types, or one type twice")
-    left = operand_of(a, type_of(a), cnp.PyArray_NDIM(a) - 1, axes)
-    right = operand_of(b, type_of(b), cnp.PyArray_NDIM(b) - 1, axes)
+    left = operand_of(a, a_type, cnp.PyArray_NDIM(a) - 1, axes)
+    right = operand_of(b, b_type, cnp.PyArray_NDIM(b) - 1, axes)
     result = operand_of(out, value_type_of(out), axes, axes)
     cdef Job job = holder((a, b, out))
     return held(job, vb_measure_new(metric, d, axes, lengths, &left, &right, &result))
@@ -603,24 +602,66 @@ cdef Job measure_job(vb_metric metric, cnp.ndarray a, cnp.ndarray b, cnp.ndarray
 
 def measure(int metric, a, b, out):
     """`a` and `b` broadcast to the shape of `out`, plus the last axis."""
-    return measure_job(<vb_metric>metric, a, b, out)
+    return measure_job(<vb_metric>metric, a, type_of(a), b, type_of(b), out)
 
 
-cdef object measure_plain(vb_metric metric, object a, object b, object threads):
+cdef int plain_type(vb_metric metric, object array) except -2:
+    """What the core reads a plain array as for this metric; -1 if it is not one."""
+    cdef int kind = -1
+    if cnp.PyArray_CheckExact(array) and cnp.PyArray_ISNOTSWAPPED(<cnp.ndarray>array) and contiguous(array):
+        kind = type_number(cnp.PyArray_TYPE(<cnp.ndarray>array))
+    if metric >= VB_METRIC_HAMMING:
+        return VB_B1 if kind == VB_U8 else -1
+    return kind
+
+
+cdef bint apart(cnp.ndarray out, cnp.ndarray array) noexcept:
+    """Whether no byte of a contiguous array lies between the first and the last of the other."""
+    cdef char *first = cnp.PyArray_BYTES(array)
+    cdef char *end = first + cnp.PyArray_ITEMSIZE(array)
+    cdef char *start = cnp.PyArray_BYTES(out)
+    cdef cnp.npy_intp reach
+    cdef int axis
+    for axis in range(cnp.PyArray_NDIM(array)):
+        reach = cnp.PyArray_STRIDE(array, axis) * (cnp.PyArray_DIM(array, axis) - 1)
+        if reach < 0:
+            first += reach
+        else:
+            end += reach
+    return start + cnp.PyArray_NBYTES(out) <= first or end <= start
+
+
+cdef bint fits(object out, int kind, int axes, const cnp.npy_intp *shape) noexcept:
+    """Whether it is a contiguous plain array of this type and shape that can be written."""
+    cdef int axis
+    if not cnp.PyArray_CheckExact(out) or cnp.PyArray_TYPE(<cnp.ndarray>out) != kind:
+        return False
+    if cnp.PyArray_NDIM(<cnp.ndarray>out) != axes or not cnp.PyArray_ISCARRAY(<cnp.ndarray>out):
+        return False
+    for axis in range(axes):
+        if cnp.PyArray_DIM(<cnp.ndarray>out, axis) != shape[axis]:
+            return False
+    return True
+
+
+cdef object measure_plain(vb_metric metric, object a, object b, object out, object threads):
     """The values for two plain arrays, at least one of them 2-D or more; None for any others."""
     cdef cnp.npy_intp shape[64]
-    cdef int axes, kind
+    cdef int axes, kind, a_type = plain_type(metric, a), b_type = plain_type(metric, b)
     cdef Job job
-    if not (cnp.PyArray_CheckExact(a) and cnp.PyArray_CheckExact(b) and native(a) and native(b)):
+    if a_type < 0 or b_type < 0:
         return None
     axes = broadcast(a, b, shape)
     if axes < 1:
         return None
-    kind = value_number(metric, type_of(a), type_of(b), cnp.PyArray_DIM(a, cnp.PyArray_NDIM(a) - 1))
+    kind = value_number(metric, <vb_type>a_type, <vb_type>b_type, cnp.PyArray_DIM(a, cnp.PyArray_NDIM(a) - 1))
     if kind < 0:
         return None
-    out = cnp.PyArray_EMPTY(axes, shape, kind, 0)
-    job = measure_job(metric, a, b, out)
+    if out is None:
+        out = cnp.PyArray_EMPTY(axes, shape, kind, 0)
+    elif not (fits(out, kind, axes, shape) and apart(out, a) and apart(out, b)):
+        return None
+    job = measure_job(metric, a, <vb_type>a_type, b, <vb_type>b_type, out)
     if vb_job_work(job.job) < SMALL_WORK:
         job.run()
     else:
@@ -754,15 +795,15 @@ def topk(int metric, queries, corpus, codes, mask, ids, size_t eligible, size_t 
     )
 
 
-cdef bint plain_rows(object array, vb_rows *rows, size_t *d):
-    """Whether it is a plain array of rows (1-D: one row) of floats, int8 or uint8, and not empty; which, if so."""
+cdef bint plain_rows(vb_metric metric, object array, vb_rows *rows, size_t *d) except -1:
+    """Whether it is a plain array of rows (1-D: one row) that the metric takes, and not empty; which, if so."""
     cdef cnp.ndarray given
-    cdef int kind, last
-    if not cnp.PyArray_CheckExact(array):
+    cdef int kind = plain_type(metric, array), last
+    if kind < 0:
         return False
     given = <cnp.ndarray>array
-    kind, last = type_number(cnp.PyArray_TYPE(given)), cnp.PyArray_NDIM(given) - 1
-    if kind < 0 or last < 0 or last > 1 or not cnp.PyArray_ISNOTSWAPPED(given) or not contiguous(given):
+    last = cnp.PyArray_NDIM(given) - 1
+    if last > 1:
         return False
     rows.base = cnp.PyArray_BYTES(given)
     rows.stride = cnp.PyArray_STRIDE(given, 0)
@@ -782,8 +823,9 @@ def topk_plain(int metric, queries, corpus, k, codes=None):
     cdef int kind, axes
     cdef cnp.ndarray indices, values
     cdef Job job
-    if (metric >= VB_METRIC_HAMMING or type(k) is not int or k < 1 or not plain_rows(queries, &left, &d)
-            or not plain_rows(corpus, &right, &width) or d != width or cnp.PyArray_NDIM(<cnp.ndarray>corpus) != 2):
+    if (type(k) is not int or k < 1 or not plain_rows(<vb_metric>metric, queries, &left, &d)
+            or not plain_rows(<vb_metric>metric, corpus, &right, &width) or d != width
+            or cnp.PyArray_NDIM(<cnp.ndarray>corpus) != 2):
         return None
     kind = value_number(<vb_metric>metric, left.type, right.type, d)
     if kind < 0 or <double>left.count * <double>right.count * <double>d >= SMALL_WORK:
