@@ -41,9 +41,13 @@ def test_topk_is_brute_force(isa, search, metric, k, threads):
     assert same_bits(found.values, values.astype(corpus.dtype))
 
 
-@pytest.mark.parametrize("metric", METRICS)
+PLAIN = [("f4", "f4"), ("f8", "f4"), ("f2", "f8"), ("i1", "i1"), ("u1", "u1"), ("i1", "f4")]
+
+
 @pytest.mark.parametrize(
-    "types", [("f4", "f4"), ("f8", "f4"), ("f2", "f8"), ("i1", "i1"), ("u1", "u1"), ("i1", "f4")]
+    ("metric", "types"),
+    [(metric, types) for metric in METRICS for types in PLAIN]
+    + [(metric, ("u1", "u1")) for metric in sorted(_core.BIT_METRICS)],
 )
 def test_small_searches_take_no_other_answer(isa, metric, types):
     """A few plain arrays are searched at once (`_core.topk_plain`), as everything else is in due course."""
