@@ -1,6 +1,8 @@
 """Every kind of array, without a copy where there is one to avoid."""
 
 import array
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -134,3 +136,20 @@ def test_no_copy_of_a_strided_corpus():
     X = np.zeros((100, 64), np.float32)
     for view in (X[:, :32], X[::3], X[::-1], X[5:, 7:9], np.broadcast_to(X[0], (100, 64))):
         assert _arrays.native(view) is view
+
+
+def test_types_without_a_number_are_refused():
+    """NumPy gives those of other packages -1; no bfloat16 has been met yet in a process of its own."""
+    code = """
+import numpy as np, vecblade as vb
+rows = np.ones((2, 4)).view(np._core._multiarray_umath._get_sfloat_dtype()(1.0))
+assert rows.dtype.num == -1
+for call in (lambda: vb.dot(rows[0], rows[1]), lambda: vb.dot(rows, rows[0]), lambda: vb.topk(rows, rows, 1)):
+    try:
+        call()
+    except TypeError as error:
+        assert "has dtype _ScaledFloatTestDType" in str(error)
+    else:
+        raise AssertionError("taken for something else")
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -134,7 +134,8 @@ def test_calls_from_many_threads_and_nested_pools():
 
 def test_calls_from_its_own_pool():
     """A helper that itself asks for helpers, more often than the pool has threads."""
-    helpers = _threads.submit(lambda: search(2), 2)
+    helpers = []
+    _threads.submit(lambda: search(2), 2, helpers)
     for helper in helpers:
         assert helper.exception(timeout=60) is None
 

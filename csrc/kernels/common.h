@@ -33,9 +33,9 @@
 
 /* Loops over rows ask for lines that they are going to read: the hardware's prefetcher alone falls behind, or is not
  * woken. Into L2, from where it is soon enough: a line on its way to L1 holds one of few miss buffers. Rows that are
- * side by side, and whose sums are made faster than memory delivers, ask VB_SOON bytes ahead, where the prefetcher takes
- * over; beyond the page it does not. Slower ones (two-byte floats, distances of bytes), and rows that are not side by
- * side, ask VB_AHEAD bytes ahead.
+ * side by side, and whose sums are made faster than memory delivers, ask VB_SOON bytes ahead, where the prefetcher
+ * takes over; beyond the page it does not. Slower ones (two-byte floats, distances of bytes), and rows that are not
+ * side by side, ask VB_AHEAD bytes ahead.
  * 100,000 x 768 from memory, GB/s of dot, L2 and cosine (Zen 4; a plain read has 30):
  *
  *              no requests     VB_SOON         VB_AHEAD        8 KiB, into L1

@@ -52,7 +52,7 @@ VB_INLINE float vb_screen_fold(vf lanes[VF_COUNT])
     return vf_fold(vf_add(vf_add(lanes[0], lanes[2]), vf_add(lanes[1], lanes[3])));
 }
 
-/* s and n (contract.h) of one row. further: from there to the row to ask for meanwhile. */
+/* s and n (contract.h) of one row. further: from there to what to ask for meanwhile. */
 VB_INLINE void vb_screen_sums(vb_accumulator accumulator, const char *query, const char *x, size_t d, ptrdiff_t further,
                               float sums[2])
 {
@@ -104,12 +104,12 @@ VB_INLINE size_t vb_screen_rows(vb_accumulator accumulator, const float *query, 
 {
     const vb_limits held = *limits;
     const size_t ahead = vb_rows_ahead(d * sizeof(float));
-    const int soon = vb_side_by_side(rows, d * sizeof(float));
+    const int beside = vb_side_by_side(rows, d * sizeof(float));
     size_t count = 0;
     for (size_t r = 0; r < n; r++) {
         float sums[2] = {0.0f, 0.0f};
         vb_screen_sums(accumulator, (const char *)query, vb_row(rows, r), d,
-                       soon ? VB_SOON : vb_further(rows, r, n, ahead), sums);
+                       beside ? VB_SOON : vb_further(rows, r, n, ahead), sums);
         if (!vb_ruled_out(accumulator, sums[0], sums[1], &held))
             passed[count++] = (uint32_t)r;
     }

@@ -29,8 +29,8 @@ EPILOGUES = ("raw", "squared", "root", "similarity", "angular")
 # NumPy has no bfloat16 and no bits. Inside the package arrays of these types say that unsigned integers are such.
 BFLOAT16 = np.dtype([("bfloat16", np.uint16)])
 BITS = np.dtype([("bits", np.uint8)])
-# The number of ml_dtypes.bfloat16 in NumPy, once it has been met.
-cdef int bfloat16_number = -1
+# The number of ml_dtypes.bfloat16 in NumPy, once it has been met; until then one that no type has (some have -1).
+cdef int bfloat16_number = -2
 
 
 def know_bfloat16(dtype):
@@ -62,6 +62,33 @@ cdef class Guard:
     def __call__(self, function, *arguments):
         with self.lock:
             return function(*arguments)
+
+
+cdef class Visit:
+    """
+    A ``with`` block that has to be let in, and is over when it ends, whenever Ctrl-C comes.
+
+    ``enter(visit)`` lets it in. An exception there, or in the block, ends the visit in C, where no signal handler
+    runs; one that comes between the two, as from CPython 3.14 on it may, leaves nothing that refers to the visit, so
+    those who count visits do it by weak references.
+    """
+    cdef object enter
+    cdef readonly object thread
+    cdef readonly bint over
+    cdef object __weakref__
+
+    def __init__(self, enter, thread):
+        self.enter, self.thread = enter, thread
+
+    def __enter__(self):
+        try:
+            self.enter(self)
+        except BaseException:
+            self.over = True
+            raise
+
+    def __exit__(self, *error):
+        self.over = True
 
 
 # ---- the kernel table ---------------------------------------------------------------------
@@ -753,7 +780,7 @@ cdef vb_where where_of(corpus, mask, ids, size_t eligible) except *:
 
 
 def use_plan(str plan):
-    """What searches do: "codes", what is likely to be fastest; for tests and benchmarks "sieve", wherever it is possible, or "rows"."""
+    """What searches do: "codes", what is likely to be fastest; for tests "sieve", wherever it can be, or "rows"."""
     cdef int number = PLANS.index(plan)
     vb_use_plan(<vb_plan>number)
 
@@ -838,8 +865,8 @@ def topk_plain(int metric, queries, corpus, k, codes=None):
     job = holder((queries, corpus, codes, indices, values), TopKJob)
     held(
         job,
-        vb_topk_new(<vb_metric>metric, d, &left, &right, codes_of(&place, corpus, codes), &everything, shape[axes - 1], 1,
-                    <int64_t *>cnp.PyArray_DATA(indices), <double *>cnp.PyArray_DATA(values)),
+        vb_topk_new(<vb_metric>metric, d, &left, &right, codes_of(&place, corpus, codes), &everything,
+                    shape[axes - 1], 1, <int64_t *>cnp.PyArray_DATA(indices), <double *>cnp.PyArray_DATA(values)),
     )
     job.run()
     job.finish()

@@ -5,33 +5,28 @@ from __future__ import annotations
 import os
 import threading
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
-from ._core import Guard
+from ._core import Guard, Visit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable
 
 # Seconds until who waits looks again. (A condition would wake it, but has moments at which Ctrl-C leaves its
 # lock held.)
 PAUSE = 0.001
 
 
-class Visit:
-    """Of one thread to an index, while it reads, waits to write, or writes."""
-
-    def __init__(self, thread: int):
-        self.thread = thread
+def lasting(visits: Iterable[Visit]) -> list[Visit]:
+    return [visit for visit in visits if not visit.over]
 
 
 class Gate:
     """
     Lets any number of threads read, or one write, which goes before those that come to read.
 
-    Who would wait for itself gets a RuntimeError. Visits are known by weak references: one that an
-    exception ends where no `finally` is in force yet (Ctrl-C comes anywhere) is over all the same.
+    Who would wait for itself gets a RuntimeError.
     """
 
     def __init__(self) -> None:
@@ -44,55 +39,45 @@ class Gate:
         self.writers: WeakSet[Visit] = WeakSet()
         self._process = os.getpid()
 
-    def _visit(self) -> Visit:
+    def reading(self) -> Visit:
+        """What is in its ``with`` block may read."""
+        return Visit(self._wait_to_read, threading.get_ident())
+
+    def writing(self) -> Visit:
+        """What is in its ``with`` block may change."""
+        return Visit(self._wait_to_write, threading.get_ident())
+
+    def _wait_to_read(self, visit: Visit) -> None:
+        self._wait(self._read, visit)
+
+    def _wait_to_write(self, visit: Visit) -> None:
+        self._wait(self._write, visit)
+
+    def _wait(self, enter: Callable[[Visit], bool], visit: Visit) -> None:
         if self._process != os.getpid():  # forked: the parent's threads are not here
             self._open()
-        return Visit(threading.get_ident())
-
-    def _when(self, enter: Callable[[Visit], bool], visit: Visit) -> None:
-        """Enter as soon as that can be."""
         while not self.guard(enter, visit):
             time.sleep(PAUSE)
 
     def _read(self, visit: Visit) -> bool:
         if self.writers or self.waiting:
-            if visit.thread in {writer.thread for writer in self.writers}:
+            writers = lasting(self.writers)
+            if visit.thread in {writer.thread for writer in writers}:
                 raise RuntimeError("an index cannot be searched by what is called while it changes")
-            # A writer that waits, may wait for this thread.
-            if visit.thread not in {reader.thread for reader in self.readers}:
+            # A writer that waits, may wait for this thread, or be this thread, in a signal handler.
+            first = writers or [other for other in lasting(self.waiting) if other.thread != visit.thread]
+            if first and visit.thread not in {reader.thread for reader in lasting(self.readers)}:
                 return False
         self.readers.add(visit)
         return True
 
     def _write(self, visit: Visit) -> bool:
-        if visit.thread in {other.thread for other in (*self.readers, *self.writers)}:
+        others = lasting(self.readers) + lasting(self.writers)
+        if visit.thread in {other.thread for other in others}:
             raise RuntimeError("an index cannot be changed by what is called during its own search")
-        if self.readers or self.writers:
+        if others:
             self.waiting.add(visit)
             return False
         self.waiting.discard(visit)
         self.writers.add(visit)
         return True
-
-    def _leave(self, visit: Visit) -> None:
-        for visits in (self.readers, self.waiting, self.writers):
-            if visits:
-                visits.discard(visit)
-
-    @contextmanager
-    def reading(self) -> Iterator[None]:
-        visit = self._visit()
-        try:
-            self._when(self._read, visit)
-            yield
-        finally:
-            self.guard(self._leave, visit)
-
-    @contextmanager
-    def writing(self) -> Iterator[None]:
-        visit = self._visit()
-        try:
-            self._when(self._write, visit)
-            yield
-        finally:
-            self.guard(self._leave, visit)

@@ -179,7 +179,7 @@ def run_patched(script: str, arguments: list[str], module: bool, log: bool) -> N
 
 
 def _apply() -> None:
-    """Make what is in place what the last call of `patch` wants; under the lock."""
+    """Make what is in place what the last call of `patch` wants; under the guard."""
     if _stack:
         if _finder not in sys.meta_path:
             sys.meta_path.insert(0, _finder)
@@ -199,7 +199,7 @@ def _is_loading(module: ModuleType) -> bool:
 
 
 def _place(module: str) -> None:
-    """Put ours in place of this module's functions; under the lock, with the module loaded."""
+    """Put ours in place of this module's functions; under the guard, with the module loaded."""
     home, names = TARGETS[module]
     # First all originals: looking one up must never find ours.
     keys = {(module, name): _dropin.original(module, name) for name in names}

@@ -140,7 +140,7 @@ def eligible_rows(where: Any, rows: int) -> Eligible:
             raise ValueError(
                 f"where is a mask of shape {array.shape}; accepted is ({rows},), one entry a corpus row"
             )
-        mask = np.ascontiguousarray(array)
+        mask = array.copy()  # as it is counted here, it stays
         return Eligible(mask, None, int(np.count_nonzero(mask)))
     if array.size == 0 and array.ndim == 1:
         return Eligible(None, np.empty(0, np.int64), 0)
@@ -149,7 +149,7 @@ def eligible_rows(where: Any, rows: int) -> Eligible:
             f"where has dtype {array.dtype} and shape {array.shape}; "
             f"accepted are a boolean mask of shape ({rows},) or a 1-D array of integer row ids"
         )
-    ids = array.copy()  # what is checked here cannot change later
+    ids = array.copy()
     low, high = ids.min(), ids.max()
     if low < 0 or high >= rows:
         has = f"rows 0 to {rows - 1}" if rows else "no rows"
@@ -280,6 +280,7 @@ def topk(
     """
     number = metric_number(metric)
     if where is threads is progress is dtype is rescore is oversample is None:
+        _threads.resolve(None)  # an environment variable may be wrong
         small = _core.topk_plain(number, queries, corpus, k)
         if small is not None:
             return TopK(*small[1:])

@@ -121,7 +121,7 @@ def run(job: Any, threads: int, progress: Callable[[float, float], object] | Non
     wanted = min(threads, job.tiles, int(job.work // WORK_PER_THREAD) + 1) - 1
     try:
         if wanted > 0:
-            helpers = submit(job.help, wanted)
+            submit(job.help, wanted, helpers)
         job.run(progress)
         errors = ended(helpers)
     except BaseException:  # Ctrl-C may also come while helpers end
@@ -139,25 +139,23 @@ def ended(helpers: list[Any]) -> list[BaseException | None]:
     return [None if helper.cancel() else helper.exception() for helper in helpers]
 
 
-def submit(task: Callable[[], None], count: int) -> list[Any]:
-    """Ask for helpers; fewer, or none, if the interpreter gives no more threads."""
-    helpers: list[Any] = []
-    pool = _guard(_pool_of, count)
+def submit(task: Callable[[], None], count: int, helpers: list[Any]) -> None:
+    """Ask for helpers, and note them; fewer, or none, if the interpreter gives no more threads."""
+    from concurrent.futures import ThreadPoolExecutor  # on demand: it doubles the import time
+
+    pool = _guard(_pool_of, ThreadPoolExecutor, count)
     try:
         for _ in range(count):
             helpers.append(pool.submit(task))
     except RuntimeError:  # shutting down, or no more threads: the caller does the work
         pass
-    return helpers
 
 
-def _pool_of(count: int) -> ThreadPoolExecutor:
+def _pool_of(kind: type[ThreadPoolExecutor], count: int) -> ThreadPoolExecutor:
     """The pool, of at least so many threads."""
-    from concurrent.futures import ThreadPoolExecutor  # on demand: it doubles the import time
-
     global _pool, _pool_size
     if _pool is None or _pool_size < count:
-        _pool, _pool_size = ThreadPoolExecutor(count, thread_name_prefix="vecblade"), count
+        _pool, _pool_size = kind(count, thread_name_prefix="vecblade"), count
     return _pool
 
 
