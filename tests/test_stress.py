@@ -1,5 +1,6 @@
 """Everything at once: forks, interruptions, nested pools and changes, while results stay those of one thread."""
 
+import _thread
 import os
 import signal
 import subprocess
@@ -130,15 +131,16 @@ def test_pools_in_pools(expected):
 def test_helpers_that_are_gone(expected, monkeypatch):
     """An interpreter that gives no more threads, now and then: the caller does the work."""
     _, made, found = expected
-    submit, turns = ThreadPoolExecutor.submit, iter(range(1 << 40))
+    start, turns = _thread.start_new_thread, iter(range(1 << 40))
 
-    def unwilling(self, *args):
+    def unwilling(*args):
         if next(turns) % 3:
             raise RuntimeError("can't start new thread")
-        return submit(self, *args)
+        return start(*args)
 
-    monkeypatch.setattr(ThreadPoolExecutor, "submit", unwilling)
+    monkeypatch.setattr(_thread, "start_new_thread", unwilling)
     for name, call in made.items():
+        monkeypatch.setattr(_threads, "_started", 0)
         assert right(call(threads=4), found[name]), name
     assert next(turns) > 5
 

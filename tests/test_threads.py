@@ -132,18 +132,40 @@ def test_calls_from_many_threads_and_nested_pools():
             assert same_bits(found.indices, wanted.indices)
 
 
-def test_calls_from_its_own_pool():
-    """A helper that itself asks for helpers, more often than the pool has threads."""
-    helpers = []
-    _threads.submit(lambda: search(2), 2, helpers)
-    for helper in helpers:
-        assert helper.exception(timeout=60) is None
+def test_calls_by_helpers():
+    """A helper that itself asks for helpers, more often than there are threads."""
+    helpers, begun = [], threading.Semaphore(0)
+
+    def task():
+        begun.release()
+        search(2)
+
+    _threads.submit(task, 2, helpers)
+    assert all(begun.acquire(timeout=60) for _ in helpers)
+    assert [helper.end() for helper in helpers] == [None, None]
+
+
+def test_a_helper_works_once_or_never():
+    done, wrong = [], RuntimeError("wrong")
+
+    def fail():
+        done.append(1)
+        raise wrong
+
+    helper = _core.Helper(fail)
+    helper.work()
+    helper.work()
+    assert (helper.end(), helper.end(), done) == (wrong, wrong, [1])
+    helper = _core.Helper(fail)
+    assert helper.end() is helper.end() is None, "called off"
+    helper.work()
+    assert done == [1]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_after_fork():
-    wanted = search(2)  # the pool has threads now
+    wanted = search(2)  # there are helpers now
     context = multiprocessing.get_context("fork")
     queue = context.SimpleQueue()
 

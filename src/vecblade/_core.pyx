@@ -5,6 +5,7 @@ of arguments are in the Python modules; what arrives here is checked once more, 
 make the core touch memory that is not the arrays' own.
 """
 
+import _thread
 import os
 import threading
 
@@ -89,6 +90,38 @@ cdef class Visit:
 
     def __exit__(self, *error):
         self.over = True
+
+
+cdef class Helper:
+    """
+    A task that another thread may do, if it comes to it before the task is called off.
+
+    Of two locks the first is taken by who begins or calls off, the second is free when there is nothing to wait for.
+    All in C, as `Guard` is, and for the same reason.
+    """
+    cdef object task, error, turn, busy
+
+    def __init__(self, task):
+        self.task, self.turn, self.busy = task, _thread.allocate_lock(), _thread.allocate_lock()
+        self.busy.acquire()
+
+    def work(self):
+        if self.turn.acquire(False):
+            try:
+                self.task()
+            except BaseException as error:
+                self.error = error
+            finally:
+                self.task = None
+                self.busy.release()
+
+    def end(self):
+        """Call it off, or wait until it is done; returns what it has raised, or None."""
+        if self.turn.acquire(False):
+            self.task = None
+            self.busy.release()
+        with self.busy:
+            return self.error
 
 
 # ---- the kernel table ---------------------------------------------------------------------

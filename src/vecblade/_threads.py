@@ -1,29 +1,35 @@
-"""Who does the work: the calling thread, and helpers from a pool when there is enough of it.
+"""Who does the work: the calling thread, and helpers when there is enough of it.
 
 The core owns no threads. A job is a counter of tiles; the caller and any helpers claim tiles
 until none is left. The caller never waits for a helper that has not started (it does that work
 itself), so calls from inside other pools, or from many threads at once, cannot deadlock.
+
+The threads are Python's, but of no `ThreadPoolExecutor`: its `submit` and its futures take locks in
+Python, and there, from CPython 3.14 on, Ctrl-C may leave them held; then every pool of the process hangs.
+What the main thread does here with others is done in C (`SimpleQueue`, `Helper`, `Guard`).
 """
 
 from __future__ import annotations
 
+import _thread
 import os
+from contextlib import suppress
 from math import ceil
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from . import _core
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from concurrent.futures import ThreadPoolExecutor
 
 # Elements a thread should have to itself before another is woken (about 0.3 ms of work; waking costs
 # 0.05 ms).
 WORK_PER_THREAD = 4_000_000
 
 _guard = _core.Guard()
-_pool: ThreadPoolExecutor | None = None
-_pool_size = 0
+_tasks: SimpleQueue[_core.Helper] = SimpleQueue()
+_started = 0
 _default: int | None = None
 
 
@@ -117,7 +123,7 @@ def resolve(threads: Any) -> int:
 
 def run(job: Any, threads: int, progress: Callable[[float, float], object] | None = None) -> None:
     """Complete the job. An interruption stops all threads, and returns when they have stopped."""
-    helpers: list[Any] = []
+    helpers: list[_core.Helper] = []
     wanted = min(threads, job.tiles, int(job.work // WORK_PER_THREAD) + 1) - 1
     try:
         if wanted > 0:
@@ -134,36 +140,40 @@ def run(job: Any, threads: int, progress: Callable[[float, float], object] | Non
     job.finish()
 
 
-def ended(helpers: list[Any]) -> list[BaseException | None]:
+def ended(helpers: list[_core.Helper]) -> list[BaseException | None]:
     """What became of helpers, when those that have started are done; the others never start."""
-    return [None if helper.cancel() else helper.exception() for helper in helpers]
+    return [helper.end() for helper in helpers]
 
 
-def submit(task: Callable[[], None], count: int, helpers: list[Any]) -> None:
-    """Ask for helpers, and note them; fewer, or none, if the interpreter gives no more threads."""
-    from concurrent.futures import ThreadPoolExecutor  # on demand: it doubles the import time
-
-    pool = _guard(_pool_of, ThreadPoolExecutor, count)
-    try:
-        for _ in range(count):
-            helpers.append(pool.submit(task))
-    except RuntimeError:  # shutting down, or no more threads: the caller does the work
-        pass
-
-
-def _pool_of(kind: type[ThreadPoolExecutor], count: int) -> ThreadPoolExecutor:
-    """The pool, of at least so many threads."""
-    global _pool, _pool_size
-    if _pool is None or _pool_size < count:
-        _pool, _pool_size = kind(count, thread_name_prefix="vecblade"), count
-    return _pool
+def submit(task: Callable[[], object], count: int, helpers: list[_core.Helper]) -> None:
+    """Ask for helpers, and note them; none come if the interpreter gives no more threads."""
+    with suppress(
+        RuntimeError
+    ):  # shutting down, or no more threads: those that are there, or the caller, work
+        _guard(_start, count)
+    for _ in range(count):
+        helpers.append(_core.Helper(task))
+        _tasks.put(helpers[-1])
 
 
-def _forget_pool() -> None:
+def _start(count: int) -> None:
+    """See that there are at least so many threads."""
+    global _started
+    while _started < count:
+        _thread.start_new_thread(_work, (_tasks,))
+        _started += 1
+
+
+def _work(tasks: SimpleQueue[_core.Helper]) -> None:
+    while True:
+        tasks.get().work()
+
+
+def _forget_threads() -> None:
     """In a forked child: the parent's threads are not here, and its guard may be held."""
-    global _guard, _pool, _pool_size
-    _guard, _pool, _pool_size = _core.Guard(), None, 0
+    global _guard, _tasks, _started
+    _guard, _tasks, _started = _core.Guard(), SimpleQueue(), 0
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_pool)
+    os.register_at_fork(after_in_child=_forget_threads)
