@@ -184,10 +184,10 @@ class FlatIndex:
         -------
         TopK
         """
-        k, every = check_k(k), where is threads is progress is None
+        k, plain = check_k(k), where is None and threads is None and progress is None
         threads = _threads.resolve(threads)
         with self._gate.reading():
-            if every:
+            if plain:
                 number = _core.METRICS[self._metric]
                 small = _core.topk_plain(number, queries, self._rows[: self._count], k, self._coded())
                 if small is not None:

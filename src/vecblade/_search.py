@@ -279,7 +279,8 @@ def topk(
     array([1, 2])
     """
     number = metric_number(metric)
-    if where is threads is progress is dtype is rescore is oversample is None:
+    plain = where is None and threads is None and progress is None and dtype is None
+    if plain and rescore is None and oversample is None:
         _threads.resolve(None)  # an environment variable may be wrong
         small = _core.topk_plain(number, queries, corpus, k)
         if small is not None:
