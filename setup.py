@@ -75,14 +75,15 @@ setup(
             "vb_core",
             [
                 *(
+                    "apart.c",
                     "best.c",
                     "codes.c",
                     "cpu.c",
-                    "extremes.c",
                     "job.c",
                     "limits.c",
                     "measure.c",
                     "metrics.c",
+                    "mode.c",
                     "numbers.c",
                     "pairwise.c",
                 ),

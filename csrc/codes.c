@@ -49,7 +49,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "extremes.h"
+#include "apart.h"
 #include "job.h"
 
 static const double smallest_unit_range = 0x1p-50, largest_unit_range = 0x1p50;
@@ -398,7 +398,7 @@ void vb_suspect_bar(vb_suspect *s, const vb_encoding *e, double bar, float *a, f
         slope = 1.0;
         break;
     default:
-        slope = (vb_least_cosine(e->metric, bar) - 4.0 * g) * s->length;
+        slope = (vb_least_cosine(e->metric, e->d, bar) - 4.0 * g) * s->length;
         least = -s->center_dot - s->center_slack;
     }
     *a = s->codable ? no_more_than(least / s->scale, 0.0) : NAN;

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "mode.h"
+
 #if defined(_WIN32)
 #define WIN32_LEAN_AND_MEAN
 #define NOMINMAX
@@ -100,7 +102,7 @@ int vb_pulse_beat(vb_pulse *pulse, size_t elements)
     return vb_counter_get(&job->stop) != 0;
 }
 
-vb_status vb_job_run(vb_job *job, vb_poll poll, void *context)
+static vb_status run_here(vb_job *job, vb_poll poll, void *context)
 {
     vb_pulse pulse = {job, poll, context, 0, seconds()};
     void *allocated = vb_alloc(job->scratch_bytes + VB_LINE, 1), *scratch;
@@ -127,6 +129,52 @@ vb_status vb_job_run(vb_job *job, vb_poll poll, void *context)
     vb_counter_add(&job->done, pulse.pending);
     free(allocated);
     return status;
+}
+
+/* A call of vb_job_run() by a thread in another floating-point mode, which its poll function gets back. */
+typedef struct {
+    vb_job *job;
+    vb_poll poll;
+    void *context;
+    uint64_t mode;
+    double done, total;
+    int stop;
+    vb_status status;
+} run_call;
+
+static void ask(void *argument)
+{
+    run_call *call = argument;
+    call->stop = call->poll(call->context, call->done, call->total);
+}
+
+static int poll_in_mode(void *context, double done, double total)
+{
+    run_call *call = context;
+    call->done = done;
+    call->total = total;
+    vb_in_mode(call->mode, ask, call);
+    return call->stop;
+}
+
+static void run_job(void *argument)
+{
+    run_call *call = argument;
+    call->status = vb_job_run(call->job, call->poll ? poll_in_mode : NULL, call);
+}
+
+static vb_status run_in_standard_mode(vb_job *job, vb_poll poll, void *context)
+{
+    run_call call = {.job = job, .poll = poll, .context = context, .mode = vb_mode_get()};
+    vb_in_standard_mode(run_job, &call);
+    return call.status;
+}
+
+vb_status vb_job_run(vb_job *job, vb_poll poll, void *context)
+{
+    if (!vb_mode_is_standard())
+        return run_in_standard_mode(job, poll, context);
+    return run_here(job, poll, context);
 }
 
 void vb_job_stop(vb_job *job) { vb_counter_add(&job->stop, 1); }

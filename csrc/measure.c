@@ -86,7 +86,7 @@ static void run(const measure *m, const char *a, const char *b, size_t n, double
             const int real = vb_type_kind(many->type) == VB_REAL;
             if (real)
                 vb_widen(one->type, row, m->d, query);
-            vb_scorer_init(scorer, m->metric, many->type, m->d, real ? (const void *)query : row);
+            vb_scorer_init(scorer, m->metric, many->type, m->d, real ? (const void *)query : row, one->type);
             *held = row;
         }
         vb_scorer_run(scorer, &rows, step, values + i);

@@ -3,8 +3,8 @@
  *   dot                 dot
  *   sqeuclidean         sqdiff
  *   euclidean           sqrt(sqdiff)
- *   cosine_similarity   dot / sqrt(aa * xx), held in [-1, 1]
- *   cosine              1 - cosine_similarity
+ *   cosine_similarity   dot / sqrt(aa * xx), clamped to [-1, 1]
+ *   cosine              1 - cosine_similarity, near 0 by residuals (apart.c)
  *   hamming             sqdiff
  *   jaccard             (u - dot) / u, u = aa + xx - dot; 0 where u is
  */
@@ -13,7 +13,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "extremes.h"
+#include "mode.h"
 
 #define VB_METRIC_NAME(id, name, accumulator, similarity) #name,
 #define VB_METRIC_ACCUMULATOR(id, name, accumulator, similarity) accumulator,
@@ -26,17 +26,56 @@ static const unsigned char similarities[] = {VB_EACH_METRIC(VB_METRIC_SIMILARITY
 const char *vb_metric_name(vb_metric metric) { return metric_names[metric]; }
 int vb_metric_is_similarity(vb_metric metric) { return similarities[metric]; }
 
+/* ---- values -------------------------------------------------------------------------------- */
+
+static double value_of_angle(vb_metric metric, vb_angle angle)
+{
+    return metric == VB_METRIC_COSINE ? angle.distance : angle.similarity;
+}
+
+double vb_whole_angle(vb_metric metric, size_t d, double dot, double aa, double xx)
+{
+    const vb_pair_of_rows pair = {VB_I8, VB_I8, NULL, NULL, d};
+    return value_of_angle(metric, vb_apart_angle(&pair, dot, aa, xx));
+}
+
+typedef struct {
+    vb_metric metric;
+    const vb_pair_of_rows *pair;
+    double value;
+} pair_call;
+
+static void measure_pair(void *argument)
+{
+    pair_call *call = argument;
+    call->value = vb_pair(call->metric, call->pair->x_type, call->pair->a, call->pair->x, call->pair->d);
+}
+
+static double pair_in_standard_mode(vb_metric metric, const vb_pair_of_rows *pair)
+{
+    pair_call call = {metric, pair, 0.0};
+    vb_in_standard_mode(measure_pair, &call);
+    return call.value;
+}
+
 double vb_pair(vb_metric metric, vb_type type, const void *a, const void *b, size_t d)
 {
+    const vb_pair_of_rows pair = {type, type, a, b, d};
     double sums[3], s;
+
+    if (!vb_mode_is_standard())
+        return pair_in_standard_mode(metric, &pair);
     vb_kernels.pair[accumulators[metric]][type](a, b, d, sums);
     switch (metric) {
+    case VB_METRIC_DOT:
+        return fabs(sums[0]) <= DBL_MAX ? sums[0] : vb_apart_dot(&pair, sums[0]);
     case VB_METRIC_EUCLIDEAN:
-        return vb_root_is_safe(sums[0]) ? sqrt(sums[0]) : vb_extreme_euclidean(type, a, type, b, d);
+        return vb_root_is_safe(sums[0]) ? sqrt(sums[0]) : vb_apart_euclidean(&pair, sums[0]);
     case VB_METRIC_COSINE:
     case VB_METRIC_COSINE_SIMILARITY:
-        s = vb_square_is_safe(sums[1]) && vb_square_is_safe(sums[2]) ? vb_similarity(sums[0], sums[1], sums[2])
-                                                                     : vb_extreme_cosine(type, a, type, b, d);
+        s = vb_square_is_safe(sums[1]) ? vb_similarity(sums[0], sums[1], sums[2], vb_near_edge(d)) : (double)NAN;
+        if (s != s)
+            return value_of_angle(metric, vb_apart_angle(&pair, sums[0], sums[1], sums[2]));
         return metric == VB_METRIC_COSINE ? 1.0 - s : s;
     case VB_METRIC_JACCARD:
         return vb_jaccard(sums[0], sums[1], sums[2]);
@@ -45,43 +84,117 @@ double vb_pair(vb_metric metric, vb_type type, const void *a, const void *b, siz
     }
 }
 
-void vb_scorer_init(vb_scorer *scorer, vb_metric metric, vb_type type, size_t d, const void *query)
+void vb_scorer_init(vb_scorer *scorer, vb_metric metric, vb_type type, size_t d, const void *query, vb_type given)
 {
-    *scorer = (vb_scorer){metric, type, d, query, 0.0, NULL, 1.0, 0};
-    if (accumulators[metric] == VB_DOTNORM)
-        vb_kernels.pair[VB_DOT][vb_query_type(type)](query, query, d, &scorer->norm);
+    const vb_type query_type = vb_query_type(type);
+    const int wide = type == VB_F64 || given == VB_F64;
+
+    *scorer = (vb_scorer){.metric = metric, .type = type, .d = d, .query = query, .ratio = 1.0};
+    scorer->scoring = (vb_scoring){metric, wide, 0.0, vb_near_edge(d)};
+    if (accumulators[metric] != VB_DOTNORM && query_type != VB_F64)
+        return;
+    vb_kernels.pair[VB_DOT][query_type](query, query, d, &scorer->norm);
+    scorer->dead = scorer->norm != scorer->norm;
+    if (accumulators[metric] != VB_DOTNORM)
+        return;
+    if (metric != VB_METRIC_JACCARD) {
+        double scale = 1.0;
+        if (wide)
+            scorer->norm = vb_apart_square(query, d, scorer->norm, &scale);
+        if (scale != 1.0)
+            vb_apart_scaled(query, d, scale, (double *)query);
+        scorer->dead = !vb_square_is_safe(scorer->norm);
+    }
+    scorer->scoring.norm = scorer->norm;
 }
 
-/* The value that row `row`, with these sums, has. */
-VB_INLINE double finish(const vb_scorer *s, const char *row, double sum, double norm)
+static vb_pair_of_rows pair_with(const vb_scorer *s, const char *row)
 {
-    const vb_type type = vb_query_type(s->type);
-    double cosine;
+    return (vb_pair_of_rows){vb_query_type(s->type), s->type, s->query, row, s->d};
+}
+
+/* The value that row `row`, with these sums, has, where vb_kernels.score() does not tell. */
+static double value_apart(const vb_scorer *s, const char *row, double sum, double norm)
+{
+    const vb_pair_of_rows pair = pair_with(s, row);
     switch (s->metric) {
+    case VB_METRIC_DOT:
+        return vb_apart_dot(&pair, sum);
     case VB_METRIC_EUCLIDEAN:
-        return vb_root_is_safe(sum) ? sqrt(sum) : vb_extreme_euclidean(type, s->query, s->type, row, s->d);
+        return vb_apart_euclidean(&pair, sum);
     case VB_METRIC_COSINE:
     case VB_METRIC_COSINE_SIMILARITY:
-        cosine = vb_square_is_safe(norm) && vb_square_is_safe(s->norm)
-                     ? vb_similarity(sum, s->norm, norm)
-                     : vb_extreme_cosine(type, s->query, s->type, row, s->d);
-        return s->metric == VB_METRIC_COSINE ? 1.0 - cosine : cosine;
-    case VB_METRIC_JACCARD:
-        return vb_jaccard(sum, s->norm, norm);
+        return value_of_angle(s->metric, vb_apart_angle(&pair, sum, s->norm, norm));
     default:
-        return sum;
+        return (double)NAN;
     }
 }
 
 void vb_scorer_run(const vb_scorer *s, const vb_view *rows, size_t n, double *values)
 {
-    double norms[VB_CHUNK];
-    const vb_accumulator accumulator = accumulators[s->metric];
+    double sums[VB_CHUNK], norms[VB_CHUNK];
 
-    vb_kernels.rows[accumulator][s->type](s->query, rows, n, s->d, values, norms);
-    if (!vb_kernels.score(s->metric, n, s->norm, norms, values))
+    if (s->dead) {
         for (size_t i = 0; i < n; i++)
-            values[i] = finish(s, vb_row(rows, i), values[i], norms[i]);
+            values[i] = (double)NAN;
+        return;
+    }
+    vb_kernels.rows[accumulators[s->metric]][s->type](s->query, rows, n, s->d, sums, norms);
+    if (vb_kernels.score(&s->scoring, n, sums, norms, values))
+        for (size_t i = 0; i < n; i++)
+            if (values[i] != values[i])
+                values[i] = value_apart(s, vb_row(rows, i), sums[i], norms[i]);
+}
+
+/* ---- scores -------------------------------------------------------------------------------- */
+
+/* Of rows with these canonical sums. */
+static void scores_of(const vb_scorer *s, const vb_view *rows, const uint32_t *positions, size_t n, const double *sums,
+                      const double *norms, double *scores)
+{
+    const int negate = similarities[s->metric];
+    const int unsure = vb_kernels.score(&s->scoring, n, sums, norms, scores);
+
+    for (size_t i = 0; i < n; i++) {
+        const char *row = unsure && scores[i] != scores[i] ? vb_row(rows, positions[i]) : NULL;
+        if (row && s->metric == VB_METRIC_COSINE_SIMILARITY) {
+            const vb_pair_of_rows pair = pair_with(s, row);
+            const vb_angle angle = vb_apart_angle(&pair, sums[i], s->norm, norms[i]);
+            scores[i] = angle.near ? vb_near_score(angle.distance) : -angle.similarity;
+            continue;
+        }
+        if (row)
+            scores[i] = value_apart(s, row, sums[i], norms[i]);
+        scores[i] = negate ? -scores[i] : scores[i];
+    }
+}
+
+double vb_score_value(vb_metric metric, size_t d, double score)
+{
+    const double edge = vb_near_edge(d);
+    double s;
+
+    if (!similarities[metric])
+        return score;
+    if (metric != VB_METRIC_COSINE_SIMILARITY || !(score < -1.0))
+        return 0.0 - score; /* zero is positive */
+    s = 1.0 - vb_near_distance(score);
+    return s > edge ? s : edge;
+}
+
+double vb_score_bar(vb_metric metric, size_t d, double threshold)
+{
+    double distance;
+
+    if (!similarities[metric])
+        return threshold;
+    if (metric != VB_METRIC_COSINE_SIMILARITY || !(threshold > vb_near_edge(d)))
+        return -threshold;
+    if (threshold > 1.0)
+        return -INFINITY;
+    /* The largest distance that leaves the similarity, 1 - distance, rounded, at the threshold. */
+    distance = (1.0 - threshold) + 0x1p-54;
+    return vb_near_score(1.0 - distance < threshold ? nextafter(distance, 0.0) : distance);
 }
 
 /* ---- which rows need a closer look --------------------------------------------------
@@ -95,9 +208,10 @@ double vb_most_square(vb_metric metric, double bar)
     return metric != VB_METRIC_EUCLIDEAN ? bar : bar * bar * (1.0 + 0x1p-50) + 0x1p-1000;
 }
 
-double vb_least_cosine(vb_metric metric, double bar)
+double vb_least_cosine(vb_metric metric, size_t d, double bar)
 {
-    return (metric == VB_METRIC_COSINE ? 1.0 - bar : -bar) - 0x1p-50;
+    const double cosine = metric == VB_METRIC_COSINE ? 1.0 - bar : bar < -1.0 ? 1.0 - vb_near_distance(bar) : -bar;
+    return cosine - 0x1p-50 - vb_cosine_error(d);
 }
 
 /* From canonical sums. Each limit is looser by more than the rounding of both sides: 2^-50 or
@@ -108,8 +222,8 @@ static void surely_worse(const vb_scorer *s, const double *sums, const double *n
     double limit, factor;
     switch (accumulators[s->metric]) {
     case VB_DOT:
-        for (size_t i = 0; i < n; i++)
-            failed[i] = sums[i] < -bar;
+        for (size_t i = 0; i < n; i++) /* infinite: it may have overflown on the way (apart.h) */
+            failed[i] = (sums[i] < -bar) & (sums[i] >= -DBL_MAX);
         return;
     case VB_SQDIFF:
         limit = vb_most_square(s->metric, bar);
@@ -124,7 +238,7 @@ static void surely_worse(const vb_scorer *s, const double *sums, const double *n
             return;
         }
         /* sum / sqrt(norm * x.x) < limit, squared, and cleared of the quotient. */
-        limit = vb_least_cosine(s->metric, bar);
+        limit = vb_least_cosine(s->metric, s->d, bar);
         factor = limit * limit * s->norm * (1.0 - 0x1p-48);
         if (limit > 0x1p-20 && vb_square_is_safe(s->norm))
             for (size_t i = 0; i < n; i++)
@@ -138,8 +252,9 @@ static void surely_worse(const vb_scorer *s, const double *sums, const double *n
 /* From float32 sums, which the screen kernels make and test. Let u = 2^-24 and e = (d / 32 + 12) u, so that
  * such a sum s of terms t_i, if nothing overflowed, has
  *
- *     |s - sum t_i| <= 1.01 e sum |t_i| + tiny,    tiny = d 2^-149 for what underflowed,
+ *     |s - sum t_i| <= 1.01 e sum |t_i| + tiny,    tiny = (d + 64) 2^-125,
  *
+ * tiny being what underflows, even where denormal results are flushed to zero, each of which loses up to 2^-126,
  * with the roundings of the test itself in it; the canonical sum is nearer by far. For a query q,
  * and a row x with such a sum n of squares:
  *
@@ -152,7 +267,7 @@ static void surely_worse(const vb_scorer *s, const double *sums, const double *n
  *          s + 0.65 e a n < limit - 0.65 e |q|^2 / a - 2 tiny; a should be |q| / |x|, and is that of some
  *          row. Below |q|^2 = 2^120 no sum overflows unless n does, and then the left side is
  *          not below anything.
- * dotnorm: q.x < c |q| |x| if s < (c - 1.3 e) |q| |x|. With |q|^2 and n over d 2^-100, tiny is in
+ * dotnorm: q.x < c |q| |x| if s < (c - 1.3 e) |q| |x|. With |q|^2 and n over (d + 64) 2^-90, tiny is in
  *          that; squared with its sign, with (1 - 1.3 e) n for |x|^2 and 1 - 8 u for the test.
  *
  * Limits are rounded away from the rows that pass. e stays under 0.02 by screen_most_d.
@@ -161,8 +276,8 @@ static const size_t screen_most_d = 8000000;
 
 static int screen_limits(const vb_scorer *s, double bar, vb_limits *limits)
 {
-    const double u = 0x1p-24, e = ((double)s->d / 32.0 + 12.0) * u, tiny = (double)s->d * 0x1p-149;
-    const double least = (double)(s->d + 1) * 0x1p-100, a = s->ratio;
+    const double u = 0x1p-24, e = ((double)s->d / 32.0 + 12.0) * u, tiny = ((double)s->d + 64.0) * 0x1p-125;
+    const double least = ((double)s->d + 64.0) * 0x1p-90, a = s->ratio;
     double cosine, slope;
 
     switch (accumulators[s->metric]) {
@@ -174,7 +289,7 @@ static int screen_limits(const vb_scorer *s, double bar, vb_limits *limits)
         limits->limit = vb_at_most(-bar - 0.65 * e * s->norm / a - 2.0 * tiny);
         return s->norm <= 0x1p120;
     default:
-        cosine = vb_least_cosine(s->metric, bar) - 1.3 * e;
+        cosine = vb_least_cosine(s->metric, s->d, bar) - 1.3 * e;
         slope = cosine * cosine * s->norm * (1.0 - 1.3 * e) * (1.0 - 8.0 * u);
         limits->slope = vb_at_most(slope);
         limits->low = vb_at_least(least > 0x1p-100 / slope ? least : 0x1p-100 / slope);
@@ -203,13 +318,6 @@ static size_t positions_of_zeros(const uint8_t *failed, size_t n, uint32_t *posi
     return count;
 }
 
-/* The score of a row with these canonical sums. */
-VB_INLINE double score_of(const vb_scorer *s, const char *row, double sum, double norm)
-{
-    const double value = finish(s, row, sum, norm);
-    return similarities[s->metric] ? -value : value;
-}
-
 /* Positions of the rows that the canonical sums do not rule out, and their scores. */
 static size_t closer_directly(const vb_scorer *s, const vb_view *rows, size_t n, double bar, uint32_t *positions,
                               double *scores)
@@ -221,8 +329,27 @@ static size_t closer_directly(const vb_scorer *s, const vb_view *rows, size_t n,
     vb_kernels.rows[accumulators[s->metric]][s->type](s->query, rows, n, s->d, sums, norms);
     surely_worse(s, sums, norms, n, bar, failed);
     count = positions_of_zeros(failed, n, positions);
-    for (size_t i = 0; i < count; i++)
-        scores[i] = score_of(s, vb_row(rows, positions[i]), sums[positions[i]], norms[positions[i]]);
+    for (size_t i = 0; count < n && i < count; i++) {
+        sums[i] = sums[positions[i]];
+        norms[i] = norms[positions[i]];
+    }
+    scores_of(s, rows, positions, count, sums, norms, scores);
+    return count;
+}
+
+/* Each denormal result costs some CPUs 150 cycles: of rows near 1e-20, where all products are denormal, a screen took 300
+ * times as long. (A function of its own, so that no other arithmetic gets between the two settings.) */
+VB_NOINLINE static size_t screened(const vb_scorer *s, const vb_view *rows, size_t n, const vb_limits *limits,
+                                   uint32_t *positions)
+{
+    const size_t many = 16;
+    size_t count;
+
+    if (n >= many)
+        vb_mode_flush(1);
+    count = vb_kernels.screen[accumulators[s->metric]][VB_F32](s->narrow, rows, n, s->d, limits, positions);
+    if (n >= many)
+        vb_mode_flush(0);
     return count;
 }
 
@@ -272,11 +399,18 @@ size_t vb_scorer_closer(vb_scorer *s, const vb_view *rows, size_t n, double bar,
     vb_limits limits;
     size_t count;
 
+    if (s->dead) { /* NaN is never within a bar */
+        for (count = 0; bar != bar && count < n; count++) {
+            positions[count] = (uint32_t)count;
+            scores[count] = (double)NAN;
+        }
+        return count;
+    }
     if (!s->narrow || s->direct > 0 || bar != bar || !screen_limits(s, bar, &limits)) {
         s->direct -= s->direct > 0;
         return closer_directly(s, rows, n, bar, positions, scores);
     }
-    count = vb_kernels.screen[accumulators[s->metric]][VB_F32](s->narrow, rows, n, s->d, &limits, positions);
+    count = screened(s, rows, n, &limits, positions);
     if (count > worth && n >= enough)
         s->direct = (int)pause;
     if (count == 0)
@@ -284,18 +418,18 @@ size_t vb_scorer_closer(vb_scorer *s, const vb_view *rows, size_t n, double bar,
     for (size_t i = 0; i < count; i++)
         ids[i] = rows->ids ? rows->ids[positions[i]] : (int64_t)positions[i];
     sums_of_few(s, &left, count, sums, norms);
-    for (size_t i = 0; i < count; i++)
-        scores[i] = score_of(s, vb_row(&left, i), sums[i], norms[i]);
+    scores_of(s, rows, positions, count, sums, norms, scores);
     return count;
 }
 
 void vb_unit(double *row, size_t d)
 {
-    double square, length;
+    double square, scale, length;
     vb_kernels.pair[VB_DOT][VB_F64](row, row, d, &square);
-    if (!vb_square_is_safe(square))
-        square = vb_extreme_rescale(row, d);
-    length = sqrt(square);
+    square = vb_apart_square((const char *)row, d, square, &scale);
+    if (scale != 1.0)
+        vb_apart_scaled((const char *)row, d, scale, row);
+    length = vb_square_is_safe(square) ? sqrt(square) : (double)NAN;
     for (size_t i = 0; i < d; i++)
         row[i] /= length;
 }

@@ -67,11 +67,14 @@ static void fill_table(void)
         for (int t = 0; t < VB_TYPES; t++) {
             vb_kernels.pair[a][t] = in_use[VB_FORM_PAIR][a][t]->call.pair;
             vb_kernels.rows[a][t] = in_use[VB_FORM_ROWS][a][t]->call.rows;
+            vb_kernels.scaled[a][t] = in_use[VB_FORM_SCALED][a][t] ? in_use[VB_FORM_SCALED][a][t]->call.apart : NULL;
             vb_kernels.screen[a][t] = in_use[VB_FORM_SCREEN][a][t] ? in_use[VB_FORM_SCREEN][a][t]->call.screen : NULL;
             vb_kernels.tile[a][t] = in_use[VB_FORM_TILE][a][t];
         }
     for (int t = 0; t < VB_TYPES; t++) {
         vb_kernels.sieve[t] = in_use[VB_FORM_SIEVE][VB_DOT][t];
+        vb_kernels.residual[t] =
+            in_use[VB_FORM_RESIDUAL][VB_DOTNORM][t] ? in_use[VB_FORM_RESIDUAL][VB_DOTNORM][t]->call.apart : NULL;
         vb_kernels.tally[t] = in_use[VB_FORM_TALLY][VB_DOT][t];
         vb_kernels.widen[t] = in_use[VB_FORM_WIDEN][VB_DOT][t] ? in_use[VB_FORM_WIDEN][VB_DOT][t]->call.widen : NULL;
     }

@@ -166,7 +166,6 @@ vb_status vb_search_init(vb_search *s, vb_metric metric, size_t d, const vb_rows
         s->codes = *codes;
     s->plan = choose(d, queries->count, corpus->count, codes, where);
     s->span = where->ids && s->plan != VB_PLAN_CODES ? where->eligible : corpus->count;
-    s->negate = vb_metric_is_similarity(metric);
     /* Against rows, queries should stay in L2 beside a chunk. Against codes a block is the larger the
      * better, for each encodes the corpus once more, and a query is an eighth of the bytes. */
     budget = s->plan == VB_PLAN_ROWS ? 512 << 10 : 10 << 20;
@@ -529,13 +528,13 @@ vb_status vb_scan(vb_search *s, size_t index, void *scratch, vb_pulse *pulse, co
         double *query;
         float *narrow;
         if (!is_real(s)) {
-            vb_scorer_init(&w.scorers[q], s->metric, s->corpus.type, s->d, row);
+            vb_scorer_init(&w.scorers[q], s->metric, s->corpus.type, s->d, row, s->corpus.type);
             continue;
         }
         query = w.wide + q * pitch(s);
         narrow = w.narrow + q * pitch(s);
         vb_widen(s->queries.type, row, s->d, query);
-        vb_scorer_init(&w.scorers[q], s->metric, s->corpus.type, s->d, query);
+        vb_scorer_init(&w.scorers[q], s->metric, s->corpus.type, s->d, query, s->queries.type);
         if (s->queries.type == VB_F32) {
             for (size_t i = 0; i < s->d; i++)
                 narrow[i] = (float)query[i];

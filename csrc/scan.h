@@ -18,7 +18,6 @@ typedef struct {
     vb_where where;
     size_t span;                         /* corpus rows, or ids, to go through */
     size_t block, blocks, split, splits; /* queries a block, span a split */
-    int negate;                          /* a similarity: search for the smallest negative */
     vb_plan plan;
     vb_codes codes; /* of the corpus; or panels NULL */
     float *center;  /* for codes made on the way; or NULL */
@@ -41,8 +40,5 @@ void vb_search_end(vb_search *search);
 size_t vb_scan_bytes(const vb_search *search);
 
 vb_status vb_scan(vb_search *search, size_t index, void *scratch, vb_pulse *pulse, const vb_collector *to);
-
-/* The metric's value again, with zero positive. */
-VB_INLINE double vb_search_value(const vb_search *s, double score) { return s->negate ? 0.0 - score : score; }
 
 #endif

@@ -1,10 +1,13 @@
 /* search.c - top-k and threshold search: what becomes of the rows that a scan finds close enough. Never more
  * of the (queries, corpus) matrix than a chunk of it.
  */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "best.h"
+#include "metrics.h"
+#include "mode.h"
 #include "scan.h"
 
 /* ---- top-k ------------------------------------------------------------------------- */
@@ -19,7 +22,7 @@ typedef struct {
     vb_lock *locks;
     vb_counter *bars;
     int64_t *indices;
-    double *values;
+    double *scores;
 } topk;
 
 /* Of a block of queries. */
@@ -57,7 +60,7 @@ static void topk_emit(const topk *t, size_t query, vb_best *best)
     const size_t n = vb_best_finish(best);
     for (size_t i = 0; i < n; i++) {
         t->indices[query * t->k + i] = best->items[i].row;
-        t->values[query * t->k + i] = vb_search_value(&t->search, vb_best_score(best->items[i].key));
+        t->scores[query * t->k + i] = vb_best_score(best->items[i].key);
     }
 }
 
@@ -85,14 +88,6 @@ static vb_status topk_tile(vb_job *job, size_t index, void *scratch, vb_pulse *p
     for (size_t q = 0; !t->shared && q < count; q++)
         topk_emit(t, first + q, &context.best[q]);
     return VB_OK;
-}
-
-void vb_topk_finish(vb_job *job)
-{
-    topk *t = (topk *)job;
-
-    for (size_t q = 0; t->shared && q < t->search.queries.count; q++)
-        topk_emit(t, q, &t->shared[q]);
 }
 
 static void topk_end(vb_job *job)
@@ -124,7 +119,7 @@ static int topk_share(topk *t)
 }
 
 vb_job *vb_topk_new(vb_metric metric, size_t d, const vb_rows *queries, const vb_rows *corpus, const vb_codes *codes,
-                    const vb_where *where, size_t k, int threads, int64_t *indices, double *values)
+                    const vb_where *where, size_t k, int threads, int64_t *indices, double *scores)
 {
     topk *t = calloc(1, sizeof *t);
     const size_t room = vb_best_capacity(k) * sizeof(vb_candidate) + sizeof(vb_best);
@@ -139,7 +134,7 @@ vb_job *vb_topk_new(vb_metric metric, size_t d, const vb_rows *queries, const vb
     }
     t->k = k;
     t->indices = indices;
-    t->values = values;
+    t->scores = scores;
     if (t->search.splits == 1) {
         t->search.job.scratch_bytes += t->search.block * room;
     } else if (!topk_share(t)) {
@@ -147,6 +142,51 @@ vb_job *vb_topk_new(vb_metric metric, size_t d, const vb_rows *queries, const vb
         return NULL;
     }
     return &t->search.job;
+}
+
+static void finish_topk(void *job)
+{
+    topk *t = job;
+
+    for (size_t q = 0; t->shared && q < t->search.queries.count; q++)
+        topk_emit(t, q, &t->shared[q]);
+}
+
+void vb_topk_finish(vb_job *job) { vb_in_standard_mode(finish_topk, job); }
+
+typedef struct {
+    vb_metric metric;
+    size_t d, n;
+    double *scores;
+    const double *values;
+    float *out;
+} value_call;
+
+static void make_values(void *argument)
+{
+    const value_call *c = argument;
+    for (size_t i = 0; i < c->n; i++)
+        c->scores[i] = vb_score_value(c->metric, c->d, c->scores[i]);
+}
+
+void vb_values(vb_metric metric, size_t d, size_t n, double *scores)
+{
+    value_call call = {metric, d, n, scores, NULL, NULL};
+    if (vb_metric_is_similarity(metric))
+        vb_in_standard_mode(make_values, &call);
+}
+
+static void make_narrow(void *argument)
+{
+    const value_call *c = argument;
+    for (size_t i = 0; i < c->n; i++)
+        c->out[i] = (float)c->values[i];
+}
+
+void vb_narrow(size_t n, const double *values, float *out)
+{
+    value_call call = {VB_METRIC_DOT, 0, n, NULL, values, out};
+    vb_in_standard_mode(make_narrow, &call);
 }
 
 /* ---- within ------------------------------------------------------------------------ */
@@ -166,6 +206,7 @@ typedef struct {
 typedef struct {
     vb_search search;
     double score;    /* the threshold, as a score */
+    vb_type value;   /* to which values will be rounded */
     hit_list *lists; /* one a tile */
 } within;
 
@@ -198,9 +239,10 @@ static double within_bar(void *context, size_t q)
 static vb_status within_take(void *context, size_t q, const int64_t *ids, const double *scores, size_t n)
 {
     const within_context *w = context;
+    const vb_search *s = &w->within->search;
     for (size_t i = 0; i < n; i++)
         if (scores[i] <= w->within->score) {
-            const hit h = {w->first + q, ids[i], vb_search_value(&w->within->search, scores[i])};
+            const hit h = {w->first + q, ids[i], vb_score_value(s->metric, s->d, scores[i])};
             const vb_status status = append(w->list, h);
             if (status != VB_OK)
                 return status;
@@ -225,8 +267,32 @@ static void within_end(vb_job *job)
     free(w->lists);
 }
 
+/* The farthest float64 that float32 rounds to what it rounds the threshold to, or to what is closer: half a step of
+ * float32 beyond it, which rounds back if the last bit of the float32 is 0, or just before. */
+static double as_close_in_float32(vb_metric metric, double threshold)
+{
+    const double overflow = 0x1.ffffffp127; /* what is not below it is infinite in float32 */
+    const float away = vb_metric_is_similarity(metric) ? -INFINITY : INFINITY;
+    const float narrow = (float)threshold, next = nextafterf(narrow, away);
+    double middle;
+
+    if (narrow == away)
+        return away;
+    if (narrow == -away)
+        return -copysign(overflow, away);
+    middle = next == away ? copysign(overflow, away) : (double)narrow / 2.0 + (double)next / 2.0;
+    return (float)middle == narrow ? middle : nextafter(middle, narrow);
+}
+
+static void find_bar(void *argument)
+{
+    within *w = argument;
+    const double threshold = w->value == VB_F32 ? as_close_in_float32(w->search.metric, w->score) : w->score;
+    w->score = vb_score_bar(w->search.metric, w->search.d, threshold);
+}
+
 vb_job *vb_within_new(vb_metric metric, size_t d, const vb_rows *queries, const vb_rows *corpus, const vb_codes *codes,
-                      const vb_where *where, double threshold, int threads)
+                      const vb_where *where, double threshold, vb_type value, int threads)
 {
     within *w = calloc(1, sizeof *w);
     if (!w)
@@ -237,7 +303,9 @@ vb_job *vb_within_new(vb_metric metric, size_t d, const vb_rows *queries, const 
         vb_job_free(&w->search.job);
         return NULL;
     }
-    w->score = w->search.negate ? -threshold : threshold;
+    w->score = threshold;
+    w->value = value;
+    vb_in_standard_mode(find_bar, w);
     w->lists = calloc(vb_max(w->search.job.tiles, 1), sizeof *w->lists);
     if (!w->lists) {
         vb_job_free(&w->search.job);

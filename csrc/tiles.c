@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "codes.h"
-#include "epilogues.h"
 #include "job.h"
 
 static const char *row_of(const vb_rows *rows, size_t i) { return rows->base + (ptrdiff_t)i * rows->stride; }
@@ -57,6 +56,7 @@ size_t vb_tiling_lay_out(const vb_tiling *t, size_t width, char *base, vb_column
     columns->panels = vb_part(base, &used, vb_divide_up(width, t->columns) * t->panel_bytes);
     columns->copies = vb_part(base, &used, 8 * row_pitch(t));
     columns->squares = vb_part(base, &used, width * sizeof *columns->squares);
+    columns->scales = vb_part(base, &used, width * sizeof *columns->scales);
     columns->facts = vb_part(base, &used, (width + VB_MOST_COLUMNS) * sizeof(double));
     columns->sums = vb_part(base, &used, (width + VB_MOST_COLUMNS) * sizeof *columns->sums);
     group->packed = vb_part(base, &used, VB_MOST_ROWS * row_pitch(t));
@@ -114,27 +114,47 @@ static int suits_pairs(const char *row, size_t d)
     return suits;
 }
 
-/* The row's square, if the metric needs it; NaN where a tile's sums may over- or underflow, or may not be made. */
-static double square_of(const vb_tiling *t, const char *row)
+static int is_angle(const vb_tiling *t)
+{
+    return t->metric == VB_METRIC_COSINE || t->metric == VB_METRIC_COSINE_SIMILARITY;
+}
+
+/* The row's square, if the metric needs it: NaN where a tile's sums may over- or underflow, or may not be made. And its scale: what
+ * is to be done to the row beforehand, for a cosine of float64 rows; NaN if the row makes NaN of every value. */
+static double square_of(const vb_tiling *t, const char *row, double *scale)
 {
     const double least = t->value == VB_F32 ? 0x1p-90 : 0x1p-480, most = t->value == VB_F32 ? 0x1p90 : 0x1p480;
     double square = 0.0;
 
+    *scale = 1.0;
+    vb_kernels.pair[VB_DOT][t->type](row, row, t->d, &square);
+    if (vb_type_kind(t->type) != VB_REAL)
+        return square;
+    if (square != square) {
+        *scale = NAN;
+        return square;
+    }
+    if (is_angle(t)) {
+        if (t->type == VB_F64)
+            square = vb_apart_square(row, t->d, square, scale);
+        if (!vb_square_is_safe(square)) {
+            *scale = NAN;
+            return NAN;
+        }
+        if (t->type == VB_F32 && !(square >= least && square <= most)) {
+            *scale = exp2(-floor(log2(square) / 2.0));
+            square *= *scale * *scale;
+        }
+    }
     if (t->type == VB_BF16 && !suits_pairs(row, t->d))
         return NAN;
     if (t->metric == VB_METRIC_DOT || t->direct)
         return 0.0;
-    vb_kernels.pair[VB_DOT][t->type](row, row, t->d, &square);
-    if (vb_type_kind(t->type) == VB_REAL && !(square >= least && square <= most))
-        return NAN;
-    return square;
+    return square >= least && square <= most ? square : (double)NAN;
 }
 
 /* What the epilogue wants of a row: its square, or one over its length. */
-static double fact_of(const vb_tiling *t, double square)
-{
-    return t->metric == VB_METRIC_COSINE || t->metric == VB_METRIC_COSINE_SIMILARITY ? 1.0 / sqrt(square) : square;
-}
+static double fact_of(const vb_tiling *t, double square) { return is_angle(t) ? 1.0 / sqrt(square) : square; }
 
 /* ---- packing ----------------------------------------------------------------------- */
 
@@ -162,8 +182,19 @@ static void interleave(size_t size, size_t some, const char *const *columns, siz
 }
 
 /* A row as the tile's kernel takes it: itself, or a copy. */
-static const char *as_packed(const vb_tiling *t, const char *row, char *copy)
+static const char *as_packed(const vb_tiling *t, const char *row, double scale, char *copy)
 {
+    if (scale != 1.0 && scale == scale && t->type == VB_F64) {
+        vb_apart_scaled(row, t->d, scale, (double *)copy);
+        return copy;
+    }
+    if (scale != 1.0 && scale == scale && t->type == VB_F32) {
+        for (size_t i = 0; i < t->d; i++) {
+            const float x = (float)(vb_element(VB_F32, row, i) * scale);
+            memcpy(copy + i * sizeof x, &x, sizeof x);
+        }
+        return copy;
+    }
     if (t->type == VB_F16) {
         vb_kernels.widen[VB_F16](row, t->d, (float *)copy);
         return copy;
@@ -222,7 +253,7 @@ void vb_columns_pack(const vb_tiling *t, const vb_rows *from, size_t first, size
     c->from = *from;
     for (size_t j = first; j < end; j++) {
         const char *column = row_of(from, j);
-        const double square = square_of(t, column), fact = fact_of(t, square);
+        const double square = square_of(t, column, &c->scales[j - first]), fact = fact_of(t, square);
         c->squares[j - first] = square;
         if (t->tile) {
             vb_store(t->value, &fact, 1, c->facts + (j - first) * size, 0);
@@ -240,11 +271,12 @@ void vb_columns_pack(const vb_tiling *t, const vb_rows *from, size_t first, size
             const char *columns[8];
             const size_t some = vb_min(8, n - i);
             for (size_t k = 0; k < some; k++) {
-                const char *column = row_of(from, vb_min(j + i + k, end - 1));
+                const size_t at = vb_min(j + i + k, end - 1);
+                const char *column = row_of(from, at);
                 if (t->tally)
                     place_bytes(column, t->d, column_flip(t->type), panel + (i + k) * 4, 4 * VB_PANEL);
                 else
-                    columns[k] = as_packed(t, column, c->copies + k * row_pitch(t));
+                    columns[k] = as_packed(t, column, c->scales[at - first], c->copies + k * row_pitch(t));
             }
             if (t->tile)
                 interleave(bytes, some, columns, n, row_bytes(t) / bytes, panel + i * bytes);
@@ -257,6 +289,7 @@ void vb_columns_pack(const vb_tiling *t, const vb_rows *from, size_t first, size
 void vb_group_gather(const vb_tiling *t, const vb_rows *from, size_t first, size_t end, vb_group *g)
 {
     const size_t pitch = row_pitch(t), few_sets = 4096;
+    int scaled = 0;
 
     g->from = *from;
     g->first = first;
@@ -264,7 +297,8 @@ void vb_group_gather(const vb_tiling *t, const vb_rows *from, size_t first, size
     g->rows = (vb_view){row_of(from, first), from->stride, NULL, 0};
     for (size_t r = 0; r < g->n; r++) {
         const char *row = row_of(from, first + r);
-        g->squares[r] = square_of(t, row);
+        g->squares[r] = square_of(t, row, &g->scales[r]);
+        scaled |= g->scales[r] != 1.0 && g->scales[r] == g->scales[r];
         if (t->tally) {
             g->sums[r] = correction_of(t->type, 1, row, t->d);
             g->wholes[r] = (int32_t)g->squares[r];
@@ -280,11 +314,14 @@ void vb_group_gather(const vb_tiling *t, const vb_rows *from, size_t first, size
     }
     if (t->type == VB_F16 || (t->type == VB_BF16 && t->d % 2)) {
         for (size_t r = 0; r < g->n; r++)
-            as_packed(t, row_of(from, first + r), g->packed + r * pitch);
+            as_packed(t, row_of(from, first + r), 1.0, g->packed + r * pitch);
         g->rows = (vb_view){g->packed, (ptrdiff_t)pitch, NULL, 0};
-    } else if (from->stride % (ptrdiff_t)few_sets == 0 && from->stride) {
-        for (size_t r = 0; r < g->n; r++)
-            memcpy(g->packed + r * pitch, row_of(from, first + r), row_bytes(t));
+    } else if (scaled || (from->stride % (ptrdiff_t)few_sets == 0 && from->stride)) {
+        for (size_t r = 0; r < g->n; r++) {
+            const char *row = row_of(from, first + r), *packed = as_packed(t, row, g->scales[r], g->packed + r * pitch);
+            if (packed == row)
+                memcpy(g->packed + r * pitch, row, row_bytes(t));
+        }
         g->rows = (vb_view){g->packed, (ptrdiff_t)pitch, NULL, 0};
     }
     if (g->n < t->rows)
@@ -310,7 +347,7 @@ static void measure(const vb_tiling *t, const vb_group *g, size_t r, const vb_co
             ids[n++] = (int64_t)bit;
     if (real)
         vb_widen(t->type, row, t->d, g->query);
-    vb_scorer_init(&scorer, t->metric, t->type, t->d, real ? (const void *)g->query : row);
+    vb_scorer_init(&scorer, t->metric, t->type, t->d, real ? (const void *)g->query : row, t->type);
     vb_scorer_run(&scorer, &rows, n, values);
     for (size_t at = 0; at < n; at++)
         vb_store(t->value, &values[at], 1, line + (size_t)ids[at] * vb_type_size(t->value), 0);
@@ -321,37 +358,40 @@ static void compute_real(const vb_tiling *t, const vb_group *g, const vb_columns
 {
     const size_t at = p * t->columns;
     const uint64_t all = n < 64 ? ((uint64_t)1 << n) - 1 : UINT64_MAX;
-    uint64_t unsure[VB_MOST_ROWS], apart = 0;
+    uint64_t unsure[VB_MOST_ROWS], apart = 0, dead = 0;
     vb_finish finish;
 
     trust(t, &finish);
     finish.row = g->facts;
     finish.column = c->facts + at * vb_type_size(t->value);
     t->tile->call.tile(&g->rows, c->panels + p * t->panel_bytes, t->d, &finish, values, pitch, unsure);
-    for (size_t j = 0; j < n; j++)
+    for (size_t j = 0; j < n; j++) {
         apart |= (uint64_t)(c->squares[at + j] != c->squares[at + j]) << j;
+        dead |= (uint64_t)(c->scales[at + j] != c->scales[at + j]) << j; /* the tile has made NaN of these */
+    }
     for (size_t r = 0; r < g->n; r++) {
-        const uint64_t bits = (g->squares[r] != g->squares[r] ? all : unsure[r] | apart) & all;
-        if (bits)
+        const uint64_t bits = (g->squares[r] != g->squares[r] ? all : unsure[r] | apart) & all & ~dead;
+        if (bits && g->scales[r] == g->scales[r])
             measure(t, g, r, c, first, bits, values + (ptrdiff_t)r * pitch);
     }
 }
 
-static void compute_exact(const vb_tiling *t, const vb_group *g, const vb_columns *c, size_t p, size_t first, size_t n,
-                          char *values, ptrdiff_t pitch)
+static void compute_exact(const vb_tiling *t, const vb_group *g, const vb_columns *c, size_t p, size_t n, char *values,
+                          ptrdiff_t pitch)
 {
     const int distance =
         t->metric == VB_METRIC_EUCLIDEAN || t->metric == VB_METRIC_SQEUCLIDEAN || t->metric == VB_METRIC_HAMMING;
     const double *squares = c->squares + p * t->columns;
     const int32_t *corrections = c->sums + p * t->columns, *wholes = (const int32_t *)c->facts + p * t->columns;
     int32_t tally[VB_MOST_ROWS * VB_PANEL];
+    vb_scoring scoring = {t->metric, 0, 0.0, vb_near_edge(t->d)};
 
     t->tally->call.tally((const uint8_t *)c->panels + p * t->panel_bytes, steps_of(t), (const int8_t *)g->packed,
                          tally);
     for (size_t r = 0; r < g->n; r++) {
         int32_t *products = tally + r * VB_PANEL;
         char *line = values + (ptrdiff_t)r * pitch;
-        double sums[VB_PANEL];
+        double sums[VB_PANEL], found[VB_PANEL];
 
         /* Modulo 2^32, and right because what comes out is in int32. */
         for (size_t j = 0; j < VB_PANEL; j++)
@@ -367,10 +407,12 @@ static void compute_exact(const vb_tiling *t, const vb_group *g, const vb_column
         }
         for (size_t j = 0; j < VB_PANEL; j++)
             sums[j] = (double)products[j];
-        if (vb_kernels.score(t->metric, n, g->squares[r], squares, sums))
-            memcpy(line, sums, n * sizeof *sums);
-        else
-            measure(t, g, r, c, first, n < 64 ? ((uint64_t)1 << n) - 1 : UINT64_MAX, line);
+        scoring.norm = g->squares[r];
+        if (vb_kernels.score(&scoring, n, sums, squares, found))
+            for (size_t j = 0; j < n; j++)
+                if (found[j] != found[j] && squares[j] > 0.0 && g->squares[r] > 0.0)
+                    found[j] = vb_whole_angle(t->metric, t->d, sums[j], g->squares[r], squares[j]);
+        memcpy(line, found, n * sizeof *found);
     }
 }
 
@@ -380,7 +422,7 @@ void vb_tile_compute(const vb_tiling *t, const vb_group *g, const vb_columns *c,
     if (t->tile)
         compute_real(t, g, c, p, first, n, values, pitch);
     else if (t->tally)
-        compute_exact(t, g, c, p, first, n, values, pitch);
+        compute_exact(t, g, c, p, n, values, pitch);
     else
         for (size_t r = 0; r < g->n; r++)
             measure(t, g, r, c, first, ((uint64_t)1 << n) - 1, values + (ptrdiff_t)r * pitch);

@@ -37,7 +37,8 @@ void vb_tiling_init(vb_tiling *tiling, vb_metric metric, vb_type type, size_t d,
 typedef struct {
     vb_rows from;
     char *panels, *copies; /* copies: room for eight columns as the kernel takes them */
-    double *squares;       /* of each column: its square; NaN where it must be measured by its elements */
+    double *squares;       /* of each column: its square; NaN where it must be measured by its elements; */
+    double *scales;        /* what it was multiplied by, so that its square is safe; NaN: its values are NaN */
     char *facts;           /* of each column: for the epilogue of a tile; of codes the square as int32 */
     int32_t *sums;         /* of each column of codes: what a tally has to be corrected by */
 } vb_columns;
@@ -50,7 +51,7 @@ typedef struct {
     size_t first;
     int64_t ids[VB_MOST_ROWS];
     char *packed; /* room for the rows as the kernel takes them */
-    double squares[VB_MOST_ROWS];
+    double squares[VB_MOST_ROWS], scales[VB_MOST_ROWS];
     double facts[VB_MOST_ROWS];
     int32_t sums[VB_MOST_ROWS], wholes[VB_MOST_ROWS]; /* of codes: corrections, and squares */
     double *query;                                    /* room for d numbers */

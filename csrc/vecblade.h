@@ -22,8 +22,14 @@
 
 #if defined(_MSC_VER) && !defined(__clang__)
 #define VB_INLINE static __forceinline
+#define VB_NOINLINE __declspec(noinline)
 #else
 #define VB_INLINE static inline __attribute__((always_inline))
+#define VB_NOINLINE __attribute__((noinline))
+#endif
+
+#ifdef __cplusplus
+extern "C" {
 #endif
 
 /* One row per element type: enumerator, name, C type, what a number in it is:
@@ -190,18 +196,24 @@ int vb_codes_suit(size_t d);
  * read. NULL if memory is short. */
 vb_job *vb_codes_new(vb_metric metric, size_t d, const vb_rows *rows, size_t first, char *panels, float *center);
 
-/* The k best corpus rows of each query, best first: indices[q * k + i] and values[q * k + i].
- * 1 <= k <= eligible. NaN ranks last, ties rank by row. Values are the metric's float64.
+/* The k best corpus rows of each query, best first: indices[q * k + i] and scores[q * k + i], of which
+ * vb_values() makes values. A search ranks by scores: smaller is closer, NaN ranks last, ties rank by row. They tell more than
+ * values where many similarities round to 1. 1 <= k <= eligible.
  * codes may be NULL. threads: how many threads will run the job (it decides how the rows are split,
  * nothing else). NULL if memory is short. */
 vb_job *vb_topk_new(vb_metric metric, size_t d, const vb_rows *queries, const vb_rows *corpus, const vb_codes *codes,
-                    const vb_where *where, size_t k, int threads, int64_t *indices, double *values);
+                    const vb_where *where, size_t k, int threads, int64_t *indices, double *scores);
 /* After the job is complete: gather what the threads found. */
 void vb_topk_finish(vb_job *job);
+/* n scores, of rows of d elements, to the metric's float64 values, in place. */
+void vb_values(vb_metric metric, size_t d, size_t n, double *scores);
+/* n float64 values to float32, rounded; past its range they are infinite. */
+void vb_narrow(size_t n, const double *values, float *out);
 
-/* Every corpus row at least as close as the threshold, for each query. */
+/* Every corpus row at least as close as the threshold, for each query. value: the type, float32 or another, to which values will
+ * be rounded, and the threshold with them: a row is found if its rounded value is at least as close as the rounded threshold. */
 vb_job *vb_within_new(vb_metric metric, size_t d, const vb_rows *queries, const vb_rows *corpus, const vb_codes *codes,
-                      const vb_where *where, double threshold, int threads);
+                      const vb_where *where, double threshold, vb_type value, int threads);
 /* After the job is complete: offsets[q] .. offsets[q + 1] will hold the rows of query q
  * (queries + 1 numbers); returns the total. */
 int64_t vb_within_offsets(vb_job *job, int64_t *offsets);
@@ -220,5 +232,9 @@ typedef struct {
     int64_t met, sifted, rescored;
 } vb_search_told;
 void vb_search_tell(const vb_job *job, vb_search_told *told);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, settings
 
 import vecblade as vb
 from vecblade import _core, _dropin
+from vecblade import reference as ref
 
 settings.register_profile(
     "vecblade",
@@ -128,6 +129,28 @@ def same_bits(a, b):
         return False
     nan = np.isnan(a)
     return np.array_equal(nan, np.isnan(b)) and a[~nan].tobytes() == b[~nan].tobytes()
+
+
+def closest_first(metric, q, X):
+    """
+    The order in which a search finds rows, by the float64 values of the row functions; one query.
+
+    NaN comes last and ties rank by row. Cosine similarities that round to 1, and its neighbours, rank by the distance.
+    """
+    q, X = np.asarray(q, np.float64), np.asarray(X, np.float64)
+    values = getattr(vb, metric)(q, X)
+    if metric != "cosine_similarity":
+        return np.argsort(-values if metric in _core.SIMILARITIES else values, kind="stable")
+    near = values >= ref.near_edge(X.shape[-1])
+    return np.lexsort((np.where(near, vb.cosine(q, X), 0.0), np.where(near, -2.0, -values)))
+
+
+def are_within(metric, values, threshold, dtype):
+    """Which float64 values are as close as the threshold, where results are of this type."""
+    dtype = np.float64 if np.dtype(dtype).kind == "i" else dtype  # which holds these exactly
+    with np.errstate(over="ignore"):
+        values, threshold = np.asarray(values).astype(dtype), np.float64(threshold).astype(dtype)
+    return values >= threshold if metric in _core.SIMILARITIES else values <= threshold
 
 
 def outcome(function, *args, **kwargs):

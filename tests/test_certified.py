@@ -9,12 +9,13 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
-from conftest import DTYPES, METRICS, TYPES, same_bits
+from conftest import DTYPES, METRICS, TYPES, are_within, closest_first, same_bits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import vecblade as vb
 from vecblade import _core
+from vecblade import reference as ref
 
 M = 1100  # rows: past the least number that has codes, and no multiple of a panel
 N = 9  # queries: fewer than codes are made for by default, more than fit in a group of them at some level
@@ -39,26 +40,43 @@ def kind_of(X):
 
 
 def oracle(metric, queries, X):
-    """float64 scores for which smaller is closer, of every pair."""
+    """float64 values of every pair, and for each query the order of the rows."""
     q, x = (kind_of(rows).numbers(rows) for rows in (queries, X))
     if metric == "jaccard":
         both, either = q @ x.T, q.sum(axis=1)[:, None] + x.sum(axis=1) - q @ x.T
-        return np.where(either > 0, (either - both) / np.maximum(either, 1), 0.0)
-    values = getattr(vb, {"hamming": "sqeuclidean"}.get(metric, metric))(q[:, None], x)
-    return -values if metric in vb._core.SIMILARITIES else values
+        values = np.where(either > 0, (either - both) / np.maximum(either, 1), 0.0)
+        return values, np.argsort(values, axis=1, kind="stable")
+    if kind_of(X).whole and metric.startswith("cosine"):
+        return whole_angles(metric, q.astype(np.int64), x.astype(np.int64))
+    metric = {"hamming": "sqeuclidean"}.get(metric, metric)
+    values = getattr(vb, metric)(q[:, None], x)
+    return values, [closest_first(metric, row, x) for row in q]
+
+
+def whole_angles(metric, q, x):
+    """The same for cosines of integers, whose sums are exact: near 0, distances come from a difference of integers."""
+    dot, qq, xx = q @ x.T, (q * q).sum(axis=1)[:, None], (x * x).sum(axis=1)
+    with np.errstate(invalid="ignore"):
+        length = np.sqrt(qq * xx)
+        similarity = np.clip(dot / length, -1.0, 1.0)
+        near = similarity >= ref.near_edge(x.shape[1])
+        distance = np.where(near, (qq * xx - dot * dot) / (length * (length + dot)), 1.0 - similarity)
+    similarity = np.where(near, np.maximum(1.0 - distance, ref.near_edge(x.shape[1])), similarity)
+    if metric == "cosine":
+        return distance, np.argsort(distance, axis=1, kind="stable")
+    return similarity, np.lexsort((np.where(near, distance, 0), np.where(near, -2.0, -similarity)))
 
 
 def check(metric, queries, X, ks=(1, 10), thresholds=True, where=None):
     """Bare and prepared, `topk` and `within` give what brute force gives. Rows as the package has them inside."""
-    scores = oracle(metric, queries, X)
+    values, ranked = oracle(metric, queries, X)
     options = {"metric": metric, **kind_of(X).options}
     queries, X = (rows.view(kind_of(rows).given) for rows in (queries, X))
-    sign = -1.0 if metric in vb._core.SIMILARITIES else 1.0
-    eligible = np.arange(len(X)) if where is None else np.flatnonzero(where)
+    eligible = np.ones(len(X), bool) if where is None else where
     index = vb.FlatIndex(X, **options)
     for k in ks:
-        k = min(k, len(eligible))
-        order = [eligible[np.argsort(row[eligible], kind="stable")[:k]] for row in scores]
+        k = min(k, int(eligible.sum()))
+        order = [row[eligible[row]][:k] for row in ranked]
         with sieved():
             bare = vb.topk(queries, X, k, where=where, **options)
         prepared = index.search(queries, k, where=where)
@@ -67,20 +85,18 @@ def check(metric, queries, X, ks=(1, 10), thresholds=True, where=None):
         assert same_bits(prepared.indices, bare.indices)
         assert same_bits(prepared.values, bare.values)
         assert same_bits(single.indices, bare.indices[0])
-        wanted = sign * np.take_along_axis(scores, bare.indices, axis=1) + 0.0
+        wanted = np.take_along_axis(values, bare.indices, axis=1) + 0.0
         with np.errstate(over="ignore"):
             assert same_bits(bare.values, wanted.astype(bare.values.dtype))
     if not thresholds:
         return
-    # The score of some row, exactly, and the next number below.
-    finite = np.sort(scores[0][np.isfinite(scores[0])])
+    # The value of some row, exactly, and the next numbers on both sides.
+    dtype, finite = bare.values.dtype, np.sort(values[0][np.isfinite(values[0])])
     for place in {0, len(finite) // 50, len(finite) // 2, len(finite) - 1} if len(finite) else ():
-        for bar in (finite[place], np.nextafter(finite[place], -np.inf)):
-            threshold = sign * bar
-            if threshold < 0 and sign > 0:
+        for threshold in (finite[place], *np.nextafter(finite[place], [-np.inf, np.inf])):
+            if threshold < 0 and metric not in vb._core.SIMILARITIES:
                 continue
-            hits = [np.flatnonzero(row <= bar) for row in scores]
-            hits = [h if where is None else h[where[h]] for h in hits]
+            hits = [np.flatnonzero(are_within(metric, row, threshold, dtype) & eligible) for row in values]
             with sieved():
                 bare = vb.within(queries, X, threshold, where=where, **options)
             for found in (bare, index.within(queries, threshold, where=where)):

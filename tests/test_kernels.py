@@ -20,6 +20,7 @@ real_kernel = kernels_of("pair", "rows", types=[t.name for t in TYPES.values() i
 whole_kernel = kernels_of("pair", "rows", types=[t.name for t in TYPES.values() if t.whole])
 screen = kernels_of("screen")
 score = kernels_of("score")
+apart = kernels_of("scaled", "residual")
 widen = kernels_of("widen")
 
 
@@ -27,12 +28,13 @@ def expected(record, a, x):
     """What the kernel gives for one row, by the reference."""
     kind = TYPES[record["type"]]
     a, x = kind.listed(a), kind.listed(x)
+    dot = ref.dot if kind.whole else ref.canonical_sum
     if record["accumulator"] == "sqdiff":
         return [ref.sqeuclidean(a, x)]
     if record["accumulator"] == "dot":
-        return [ref.dot(a, x)]
-    sums = [ref.dot(a, x), ref.dot(x, x)]
-    return sums if record["form"] == "rows" else [sums[0], ref.dot(a, a), sums[1]]
+        return [dot(a, x)]
+    sums = [dot(a, x), dot(x, x)]
+    return sums if record["form"] == "rows" else [sums[0], dot(a, a), sums[1]]
 
 
 def check(kernel, a, rows, ids=None):
@@ -193,15 +195,13 @@ def test_zero_is_positive(real_kernel):
 
 
 def test_scores_are_those_of_pairs(score):
-    """Of sums as they are, by the reference's own operations; none of unsafe ones."""
-    random = np.random.default_rng(0)
+    """Of sums as they are, by the reference's own operations; NaN past the edge."""
+    random, edge = np.random.default_rng(0), 0.875
     for n in (0, 1, 3, 8, 9, 31, 256):
         norms, norm = random.uniform(0.5, 9, n), 4.0
         sums = random.uniform(-6, 6, n)
-        s = [
-            max(-1.0, min(1.0, x / math.sqrt(norm * y)))
-            for x, y in zip(sums.tolist(), norms.tolist(), strict=True)
-        ]
+        s = [max(-1.0, x / math.sqrt(norm * y)) for x, y in zip(sums.tolist(), norms.tolist(), strict=True)]
+        s = [x if x < edge else math.nan for x in s]
         wanted = {
             "dot": sums.tolist(),
             "sqeuclidean": sums.tolist(),
@@ -216,23 +216,116 @@ def test_scores_are_those_of_pairs(score):
         }
         for metric, number in _core.METRICS.items():
             values = np.abs(sums) if metric == "euclidean" else sums
-            found = _core.run_score(score[0], number, norm, norms, values)
-            assert same_bits(found, np.array(wanted[metric])), (metric, n)
+            for wide in (False, True):
+                found, unsure = _core.run_score(score[0], number, wide, norm, edge, norms, values)
+                assert same_bits(found, np.array(wanted[metric], dtype=float)), (metric, n)
+                assert unsure == bool(np.isnan(found).any())
 
 
-def test_scores_are_left_to_others_where_squares_are_extreme(score):
-    norms, sums = np.ones(20), np.ones(20)
-    for bad in (0.0, 1e-200, 1e200, np.inf, np.nan):
-        for place in (0, 7, 19):
-            odd = norms.copy()
-            odd[place] = bad
+def test_scores_are_left_to_others_where_sums_are_extreme(score):
+    def unsure(metric, wide, norms, sums):
+        found, some = _core.run_score(score[0], _core.METRICS[metric], wide, 1.0, 0.75, norms, sums)
+        assert some == bool(np.isnan(found).any())
+        return np.flatnonzero(np.isnan(found)).tolist()
+
+    norms, sums = np.ones(20), np.full(20, 0.5)
+    for place in (0, 7, 19):
+        for bad in (0.0, 1e-200, 1e200, np.inf, np.nan):
+            odd = np.where(np.arange(20) == place, bad, 1.0)
             for metric in ("cosine", "cosine_similarity"):
-                assert _core.run_score(score[0], _core.METRICS[metric], 1.0, odd, sums) is None
-                assert _core.run_score(score[0], _core.METRICS[metric], bad, norms, sums) is None
-            if bad not in (1e-200, 1e200):
-                assert _core.run_score(score[0], _core.METRICS["euclidean"], 1.0, norms, odd) is None
+                assert unsure(metric, False, odd, sums) == [place]
+        for bad, wide, narrow in (
+            (0.0, True, False),
+            (np.inf, True, False),
+            (np.nan, True, True),
+            (1e-300, True, False),
+        ):
+            odd = np.where(np.arange(20) == place, bad, 1.0)
+            assert unsure("euclidean", True, norms, odd) == ([place] if wide else [])
+            assert unsure("euclidean", False, norms, odd) == ([place] if narrow else [])
+            if not 0.0 <= bad < 1.0:
+                assert unsure("dot", True, norms, odd) == [place]
     nothing = np.zeros(3)
-    assert _core.run_score(score[0], _core.METRICS["jaccard"], 0.0, nothing, nothing).tolist() == [0.0] * 3
+    found, some = _core.run_score(score[0], _core.METRICS["jaccard"], False, 0.0, 0.75, nothing, nothing)
+    assert found.tolist() == [0.0] * 3
+    assert not some
+
+
+# ---- scaled sums, and residual ones ----------------------------------------------------------
+
+
+def expected_apart(record, a, x, scale_a, scale_x, t, u, swapped):
+    """The sums of two rows of floats, by the reference."""
+    if record["accumulator"] == "sqdiff":
+        d = ref.times(ref.differences(a, x), scale_a)
+        return [ref.canonical_sum(d, d)]
+    a, x = (
+        list(row) if scale == 1.0 else ref.times(row, scale) for row, scale in ((a, scale_a), (x, scale_x))
+    )
+    if record["form"] == "residual":
+        y, z = (x, a) if swapped else (a, x)
+        r = ref.residual(y, z, t, u)
+        return [ref.canonical_sum(r, r), ref.canonical_sum(r, z)]
+    sums = [ref.canonical_sum(a, x)]
+    return (
+        sums if record["accumulator"] == "dot" else [*sums, ref.canonical_sum(a, a), ref.canonical_sum(x, x)]
+    )
+
+
+def check_apart(apart, a, x, *how):
+    number, record = apart
+    kind = TYPES[record["type"]]
+    wanted = expected_apart(
+        record, kind.listed(a) if a.dtype == kind.dtype else a.tolist(), kind.listed(x), *how
+    )
+    found = _core.run_apart(number, a, x, *how)
+    assert same_bits(np.array(found), np.array(wanted)), (record["name"], len(a), how)
+
+
+# Scales of a and of x, t, u, swapped.
+HOWS = [
+    (1.0, 1.0, 0.3, 0.0, False),
+    (1.0, 1.0, 1.7, 1e-17, True),
+    (2.0**600, 2.0**600, 0.9, 1e-16, False),
+    (2.0**-600, 2.0**1000, -0.9, 1e-16, True),
+]
+
+
+def test_sums_apart(apart):
+    """Every length; a in float64, and where the kernel takes it in its own type."""
+    kind = TYPES[apart[1]["type"]]
+    for d in LENGTHS:
+        a, x = kind.some(d, d), kind.some(d + 1, d)
+        for how in HOWS:
+            check_apart(apart, kind.numbers(a), x, *how)
+            if apart[1]["form"] == "residual" and (kind.name == "f64" or how[0] == 1.0):
+                check_apart(apart, a, x, *how)
+
+
+def test_sums_apart_of_any_bits(apart):
+    """Denormals too, each of which is scaled exactly; infinities and NaN."""
+    kind = TYPES[apart[1]["type"]]
+    for d in (1, 2, 7, 40, 100):
+        for seed in range(4):
+            with np.errstate(all="ignore"):
+                a, x = kind.numbers(kind.patterns(d + seed, d)), kind.patterns(d + seed + 1, d)
+                for how in HOWS[2:]:
+                    check_apart(apart, a, x, *how)
+        tiny = np.random.default_rng(d).integers(-(2**52), 2**52, (2, d)) * 5e-324
+        tiny[:, d // 2] = 1e-300
+        if kind.name == "f64":
+            for how in HOWS[2:]:
+                check_apart(apart, tiny[0], tiny[1], *how)
+
+
+@needs_guard_pages
+@pytest.mark.parametrize("at_end", [True, False], ids=["end", "start"])
+def test_sums_apart_read_nothing_beyond_a_row(apart, at_end):
+    kind = TYPES[apart[1]["type"]]
+    for d in (*range(140), 255, 256, 257):
+        values = kind.some(d, d)
+        x, a = GuardedRow(values, at_end).row, GuardedRow(kind.numbers(values), at_end).row
+        check_apart(apart, a, x, *HOWS[2])
 
 
 # ---- two-byte floats as float32 --------------------------------------------------------------

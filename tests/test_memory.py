@@ -161,7 +161,7 @@ def jobs(X):
     yield lambda: _core.rewrite("unit", X, np.empty_like(X))
     yield lambda: _core.encode(0, X, 0, *codes)
     yield lambda: _core.topk(0, X[:3], X, codes, None, None, len(X), 2, 1, rows, values)
-    yield lambda: _core.within(0, X[:3], X, codes, None, None, len(X), 1.0, 1)
+    yield lambda: _core.within(0, X[:3], X, codes, None, None, len(X), 1.0, np.float64, 1)
 
 
 def objects(allocator):

@@ -6,7 +6,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from conftest import DTYPES, METRICS, same_bits
+from conftest import DTYPES, METRICS, are_within, closest_first, same_bits
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -112,8 +112,7 @@ def test_every_k(isa, metric):
 
 
 def order_of(metric, q, X):
-    scores = getattr(vb, metric)(q.astype(np.float64), X)
-    return np.argsort(-scores if metric in ref.SIMILARITIES else scores, kind="stable").tolist()
+    return closest_first(metric, q, X).tolist()
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -139,7 +138,7 @@ def test_large_enough_for_threads_blocks_and_splits(isa, metric, queries):
         assert same_bits(a, b)
     for i, q in enumerate(Q):
         scores = getattr(vb, metric)(q.astype(np.float64), X)
-        close = scores >= threshold if metric in ref.SIMILARITIES else scores <= threshold
+        close = are_within(metric, scores, threshold, np.float32)
         assert near.indices[near.offsets[i] : near.offsets[i + 1]].tolist() == np.flatnonzero(close).tolist()
 
 
@@ -324,7 +323,7 @@ def test_ties_closer_than_float32_can_tell(isa, metric, d):
     for k in (1, 5, 20, 60, 119):
         assert vb.topk(q, X, k, metric).indices.tolist() == ranked[:k]
         threshold = float(scores[ranked[k]])
-        close = scores >= threshold if metric in ref.SIMILARITIES else scores <= threshold
+        close = are_within(metric, scores, threshold, np.float32)
         assert vb.within(q, X, threshold, metric).indices.tolist() == np.flatnonzero(close).tolist()
 
 

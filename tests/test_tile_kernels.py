@@ -344,7 +344,7 @@ def test_run_functions_refuse_what_does_not_fit():
     with pytest.raises(ValueError, match="is no tally"):
         _core.run_tally(tile[0], 8, None, None)
     with pytest.raises(ValueError, match="is no score"):
-        _core.run_score(tile[0], 0, 1.0, np.ones(3), np.ones(3))
+        _core.run_score(tile[0], 0, False, 1.0, 0.9, np.ones(3), np.ones(3))
 
 
 # ---- encoders -----------------------------------------------------------------------------

@@ -867,7 +867,7 @@ def test_the_core_refuses_types_that_do_not_go_together():
         with pytest.raises(ValueError, match="two real types, or one type twice"):
             _core.topk(0, a, b, None, None, None, 3, 1, 1, np.empty((3, 1), np.int64), np.empty((3, 1)))
         with pytest.raises(ValueError, match="two real types, or one type twice"):
-            _core.within(0, a, b, None, None, None, 3, 1.0, 1)
+            _core.within(0, a, b, None, None, None, 3, 1.0, np.float64, 1)
         with pytest.raises(ValueError, match="one type"):
             _core.pairwise(0, a, b, "full", 1, np.empty((3, 3)))
     with pytest.raises(ValueError, match="does not put values"):

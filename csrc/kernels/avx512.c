@@ -37,9 +37,10 @@
 #define VB_TILE_VECTORS 3
 #include "tile.inc"
 
-static int vb_dot_score_f64_avx512(vb_metric metric, size_t n, double norm, const double *norms, double *values)
+static int vb_dot_score_f64_avx512(const vb_scoring *scoring, size_t n, const double *sums, const double *norms,
+                                   double *values)
 {
-    return vb_score(metric, n, norm, norms, values);
+    return vb_score(scoring, n, sums, norms, values);
 }
 
 static void vb_dot_encode_f32_avx512(const char *x, const float *center, size_t d, float *work, uint8_t *codes,
@@ -52,10 +53,10 @@ static void vb_dot_widen_f16_avx512(const char *x, size_t d, float *out) { vb_wi
 static void vb_dot_widen_bf16_avx512(const char *x, size_t d, float *out) { vb_widen_row(VB_BF16, x, d, out); }
 
 const vb_record vb_records_avx512[] = {
-    VB_EACH_SUM(f32, VB_F32, avx512),
-    VB_EACH_SUM(f64, VB_F64, avx512),
-    VB_EACH_SUM(f16, VB_F16, avx512),
-    VB_EACH_SUM(bf16, VB_BF16, avx512),
+    VB_EACH_REAL_SUM(f32, VB_F32, avx512),
+    VB_EACH_REAL_SUM(f64, VB_F64, avx512),
+    VB_EACH_REAL_SUM(f16, VB_F16, avx512),
+    VB_EACH_REAL_SUM(bf16, VB_BF16, avx512),
     VB_SCORE(vb_dot_score_f64_avx512),
     VB_WIDEN(vb_dot_widen_f16_avx512, VB_F16),
     VB_WIDEN(vb_dot_widen_bf16_avx512, VB_BF16),

@@ -70,10 +70,34 @@ typedef struct {
 typedef size_t vb_screen_kernel(const float *query, const vb_view *rows, size_t n, size_t d, const vb_limits *limits,
                                 uint32_t *passed);
 
-/* From sums to values of the metric: values[i] holds the sum of row i, norms[i] its square (dotnorm only), norm that
- * of the query. Returns 0, and has changed nothing, if one of the sums leaves the range in which that
- * can be told (extremes.h). The bits are those of metrics.c. */
-typedef int vb_score_kernel(vb_metric metric, size_t n, double norm, const double *norms, double *values);
+/* Sums that are made where those of the accumulator do not tell the value (apart.c), canonical too. With
+ * a' = scale_a a and x' = scale_x x, each rounded:
+ *
+ *   scaled    dot        sum a' x'
+ *             sqdiff     sum (scale_a (a - x))^2, the difference rounded, then the product
+ *             dotnorm    sum a' x', sum a'^2, sum x'^2
+ *   residual  dotnorm    sum r^2, sum r z, where r = y - t z - u z, by two fused multiply-adds in this order; y is a' and z is x',
+ *                        or, swapped, y is x' and z is a'
+ *
+ * a: float64 if wide, else of the kernel's type (scaled kernels: float64 always); x: of the kernel's type. */
+typedef struct {
+    double scale_a, scale_x, t, u;
+    int wide, swapped;
+} vb_apart;
+typedef void vb_apart_kernel(const void *a, const void *x, size_t d, const vb_apart *how, double *sums);
+
+/* What a value needs beside the sums of its row. */
+typedef struct {
+    vb_metric metric;
+    int wide;    /* whether an element is float64, so that squares may leave the range of float64 */
+    double norm; /* of the query, squared; for the cosines a safe one (epilogues.h) */
+    double edge; /* cosines from here on are told by residuals (vb_near_edge) */
+} vb_scoring;
+
+/* From sums to values of the metric: sums[i] is that of row i, norms[i] its square (dotnorm only). NaN where
+ * the sums do not tell the value. Returns whether there is any NaN. */
+typedef int vb_score_kernel(const vb_scoring *scoring, size_t n, const double *sums, const double *norms,
+                            double *values);
 
 /* ---- tiles: many rows with many, operands packed ------------------------------------ */
 
@@ -182,6 +206,8 @@ typedef void vb_widen_kernel(const char *x, size_t d, float *out);
     X(VB_FORM_PAIR, pair) \
     X(VB_FORM_ROWS, rows) \
     X(VB_FORM_SCORE, score) \
+    X(VB_FORM_SCALED, scaled) \
+    X(VB_FORM_RESIDUAL, residual) \
     X(VB_FORM_SCREEN, screen) \
     X(VB_FORM_TILE, tile) \
     X(VB_FORM_SIEVE, sieve) \
@@ -202,6 +228,7 @@ typedef struct {
         vb_pair_kernel *pair;
         vb_rows_kernel *rows;
         vb_score_kernel *score;
+        vb_apart_kernel *apart;
         vb_screen_kernel *screen;
         vb_tile_kernel *tile;
         vb_sieve_kernel *sieve;
@@ -222,6 +249,13 @@ typedef struct {
     VB_PAIR(vb_dot_##T##_##isa, VB_DOT, type), VB_ROWS(vb_dot_rows_##T##_##isa, VB_DOT, type), \
         VB_PAIR(vb_sqdiff_##T##_##isa, VB_SQDIFF, type), VB_ROWS(vb_sqdiff_rows_##T##_##isa, VB_SQDIFF, type), \
         VB_PAIR(vb_dotnorm_##T##_##isa, VB_DOTNORM, type), VB_ROWS(vb_dotnorm_rows_##T##_##isa, VB_DOTNORM, type)
+#define VB_APART(name, form, accumulator, type) {#name, form, accumulator, type, {.apart = name}, 0, 0, 0}
+/* The same of a real type, with what apart.inc defines. */
+#define VB_EACH_REAL_SUM(T, type, isa) \
+    VB_EACH_SUM(T, type, isa), VB_APART(vb_dot_scaled_##T##_##isa, VB_FORM_SCALED, VB_DOT, type), \
+        VB_APART(vb_sqdiff_scaled_##T##_##isa, VB_FORM_SCALED, VB_SQDIFF, type), \
+        VB_APART(vb_dotnorm_scaled_##T##_##isa, VB_FORM_SCALED, VB_DOTNORM, type), \
+        VB_APART(vb_dotnorm_residual_##T##_##isa, VB_FORM_RESIDUAL, VB_DOTNORM, type)
 #define VB_SCORE(name) {#name, VB_FORM_SCORE, VB_DOT, VB_F64, {.score = name}, 0, 0, 0}
 #define VB_SCREEN(name, accumulator, type) {#name, VB_FORM_SCREEN, accumulator, type, {.screen = name}, 0, 0, 0}
 #define VB_TILE(name, sum, type, rows, columns) {#name, VB_FORM_TILE, sum, type, {.tile = name}, rows, columns, 0}
@@ -239,6 +273,7 @@ extern const vb_record vb_records_avx512popcnt[], vb_records_avx512bf16[], vb_re
 typedef struct {
     vb_pair_kernel *pair[VB_ACCUMULATORS][VB_TYPES];
     vb_rows_kernel *rows[VB_ACCUMULATORS][VB_TYPES];
+    vb_apart_kernel *scaled[VB_ACCUMULATORS][VB_TYPES], *residual[VB_TYPES]; /* of real types */
     /* NULL where there is none: */
     vb_screen_kernel *screen[VB_ACCUMULATORS][VB_TYPES];
     const vb_record *tile[VB_ACCUMULATORS][VB_TYPES], *sieve[VB_TYPES], *tally[VB_TYPES];

@@ -75,9 +75,10 @@ static size_t vb_dotnorm_screen_f32_neon(const float *query, const vb_view *rows
     return vb_screen_rows(VB_DOTNORM, query, rows, n, d, limits, passed);
 }
 
-static int vb_dot_score_f64_neon(vb_metric metric, size_t n, double norm, const double *norms, double *values)
+static int vb_dot_score_f64_neon(const vb_scoring *scoring, size_t n, const double *sums, const double *norms,
+                                 double *values)
 {
-    return vb_score(metric, n, norm, norms, values);
+    return vb_score(scoring, n, sums, norms, values);
 }
 
 static void vb_dot_encode_f32_neon(const char *x, const float *center, size_t d, float *work, uint8_t *codes,
@@ -90,10 +91,10 @@ static void vb_dot_widen_f16_neon(const char *x, size_t d, float *out) { vb_wide
 static void vb_dot_widen_bf16_neon(const char *x, size_t d, float *out) { vb_widen_row(VB_BF16, x, d, out); }
 
 const vb_record vb_records_neon[] = {
-    VB_EACH_SUM(f32, VB_F32, neon),
-    VB_EACH_SUM(f64, VB_F64, neon),
-    VB_EACH_SUM(f16, VB_F16, neon),
-    VB_EACH_SUM(bf16, VB_BF16, neon),
+    VB_EACH_REAL_SUM(f32, VB_F32, neon),
+    VB_EACH_REAL_SUM(f64, VB_F64, neon),
+    VB_EACH_REAL_SUM(f16, VB_F16, neon),
+    VB_EACH_REAL_SUM(bf16, VB_BF16, neon),
     VB_EACH_SUM(i8, VB_I8, neon),
     VB_EACH_SUM(u8, VB_U8, neon),
     VB_EACH_SUM(b1, VB_B1, neon),

@@ -74,9 +74,10 @@ static size_t vb_dotnorm_screen_f32_scalar(const float *query, const vb_view *ro
     return vb_screen_rows(VB_DOTNORM, query, rows, n, d, limits, passed);
 }
 
-static int vb_dot_score_f64_scalar(vb_metric metric, size_t n, double norm, const double *norms, double *values)
+static int vb_dot_score_f64_scalar(const vb_scoring *scoring, size_t n, const double *sums, const double *norms,
+                                   double *values)
 {
-    return vb_score(metric, n, norm, norms, values);
+    return vb_score(scoring, n, sums, norms, values);
 }
 
 static void vb_dot_encode_f32_scalar(const char *x, const float *center, size_t d, float *work, uint8_t *codes,
@@ -89,10 +90,10 @@ static void vb_dot_widen_f16_scalar(const char *x, size_t d, float *out) { vb_wi
 static void vb_dot_widen_bf16_scalar(const char *x, size_t d, float *out) { vb_widen_row(VB_BF16, x, d, out); }
 
 const vb_record vb_records_scalar[] = {
-    VB_EACH_SUM(f32, VB_F32, scalar),
-    VB_EACH_SUM(f64, VB_F64, scalar),
-    VB_EACH_SUM(f16, VB_F16, scalar),
-    VB_EACH_SUM(bf16, VB_BF16, scalar),
+    VB_EACH_REAL_SUM(f32, VB_F32, scalar),
+    VB_EACH_REAL_SUM(f64, VB_F64, scalar),
+    VB_EACH_REAL_SUM(f16, VB_F16, scalar),
+    VB_EACH_REAL_SUM(bf16, VB_BF16, scalar),
     VB_EACH_SUM(i8, VB_I8, scalar),
     VB_EACH_SUM(u8, VB_U8, scalar),
     VB_EACH_SUM(b1, VB_B1, scalar),

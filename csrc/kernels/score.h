@@ -8,38 +8,41 @@
 #include "../epilogues.h"
 #include "contract.h"
 
-VB_INLINE int vb_score(vb_metric metric, size_t n, double norm, const double *restrict norms, double *restrict values)
+VB_INLINE int vb_score(const vb_scoring *scoring, size_t n, const double *restrict sums, const double *restrict norms,
+                       double *restrict values)
 {
-    size_t safe = 0;
-    switch (metric) {
+    const double norm = scoring->norm, edge = scoring->edge;
+    size_t told = 0;
+    switch (scoring->metric) {
     case VB_METRIC_EUCLIDEAN:
         for (size_t i = 0; i < n; i++)
-            safe += vb_root_is_safe(values[i]);
-        if (safe < n)
-            return 0;
-        for (size_t i = 0; i < n; i++)
-            values[i] = sqrt(values[i]);
-        return 1;
+            values[i] = sqrt(sums[i]);
+        for (size_t i = 0; scoring->wide && i < n; i++)
+            values[i] = vb_root_is_safe(sums[i]) ? values[i] : (double)NAN;
+        break;
     case VB_METRIC_COSINE:
+        for (size_t i = 0; i < n; i++)
+            values[i] = 1.0 - vb_similarity(sums[i], norm, norms[i], edge);
+        break;
     case VB_METRIC_COSINE_SIMILARITY:
         for (size_t i = 0; i < n; i++)
-            safe += vb_square_is_safe(norms[i]);
-        if (safe < n || !vb_square_is_safe(norm))
-            return 0;
-        if (metric == VB_METRIC_COSINE)
-            for (size_t i = 0; i < n; i++)
-                values[i] = 1.0 - vb_similarity(values[i], norm, norms[i]);
-        else
-            for (size_t i = 0; i < n; i++)
-                values[i] = vb_similarity(values[i], norm, norms[i]);
-        return 1;
+            values[i] = vb_similarity(sums[i], norm, norms[i], edge);
+        break;
     case VB_METRIC_JACCARD:
         for (size_t i = 0; i < n; i++)
-            values[i] = vb_jaccard(values[i], norm, norms[i]);
-        return 1;
+            values[i] = vb_jaccard(sums[i], norm, norms[i]);
+        break;
+    case VB_METRIC_DOT:
+        for (size_t i = 0; i < n; i++)
+            values[i] = !scoring->wide | (fabs(sums[i]) <= DBL_MAX) ? sums[i] : (double)NAN;
+        break;
     default:
-        return 1;
+        memcpy(values, sums, n * sizeof *values);
+        return 0;
     }
+    for (size_t i = 0; i < n; i++)
+        told += values[i] == values[i];
+    return told < n;
 }
 
 #endif

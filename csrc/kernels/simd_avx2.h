@@ -66,6 +66,23 @@ VB_INLINE vd vd_part_f64(const char *p, size_t n)
     return _mm256_maskload_pd((const double *)p, _mm256_cvtepi32_epi64(vd_first(n)));
 }
 
+/* Denormal elements by way of integers, their multiples of 2^-1074 (apart.inc). */
+VB_INLINE vd vd_scale(vd v, double s)
+{
+    const __m256i bits = _mm256_castpd_si256(v), two_52 = _mm256_castpd_si256(_mm256_set1_pd(0x1p52));
+    const __m256i denormal =
+        _mm256_cmpeq_epi64(_mm256_srli_epi64(_mm256_slli_epi64(bits, 1), 53), _mm256_setzero_si256());
+    vd lifted;
+    if (s <= 0x1p100 || _mm256_testz_si256(denormal, denormal))
+        return _mm256_mul_pd(v, _mm256_set1_pd(s));
+    lifted = _mm256_castsi256_pd(
+        _mm256_or_si256(_mm256_srli_epi64(_mm256_slli_epi64(bits, 12), 12), two_52)); /* 2^52 + the multiple */
+    lifted = _mm256_mul_pd(_mm256_sub_pd(lifted, _mm256_set1_pd(0x1p52)), _mm256_set1_pd(s * 0x1p-537 * 0x1p-537));
+    lifted = _mm256_or_pd(lifted, _mm256_and_pd(v, _mm256_set1_pd(-0.0)));
+    v = _mm256_andnot_pd(_mm256_castsi256_pd(denormal), v);
+    return _mm256_blendv_pd(_mm256_mul_pd(v, _mm256_set1_pd(s)), lifted, _mm256_castsi256_pd(denormal));
+}
+
 /* ---- float32 (screen.h) ---- */
 
 #define VF_LANES 8

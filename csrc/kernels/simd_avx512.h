@@ -58,6 +58,20 @@ VB_INLINE vd vd_part_f64(const char *p, size_t n) { return _mm512_maskz_loadu_pd
 VB_INLINE vd vd_part_f16(const char *p, size_t n) { return vd_widen_f16(_mm_maskz_loadu_epi16(vd_first(n), p)); }
 VB_INLINE vd vd_part_bf16(const char *p, size_t n) { return vd_widen_bf16(_mm_maskz_loadu_epi16(vd_first(n), p)); }
 
+/* Denormal elements by way of integers, their multiples of 2^-1074 (apart.inc). */
+VB_INLINE vd vd_scale(vd v, double s)
+{
+    const __mmask8 denormal = s > 0x1p100 ? _mm512_fpclass_pd_mask(v, 0x20) : 0;
+    const __m512i fraction = _mm512_and_si512(_mm512_castpd_si512(v), _mm512_set1_epi64(0xfffffffffffff));
+    vd scaled;
+    if (!denormal)
+        return _mm512_mul_pd(v, _mm512_set1_pd(s));
+    scaled = _mm512_maskz_mul_pd((__mmask8)~denormal, v, _mm512_set1_pd(s));
+    return _mm512_mask_mul_pd(
+        scaled, denormal, _mm512_cvtepi64_pd(fraction),
+        _mm512_or_pd(_mm512_set1_pd(s * 0x1p-537 * 0x1p-537), _mm512_and_pd(v, _mm512_set1_pd(-0.0))));
+}
+
 /* ---- tiles (tile.inc) ---- */
 
 VB_INLINE vd vd_set1(double x) { return _mm512_set1_pd(x); }

@@ -276,6 +276,7 @@ VB_INLINE vf vp_fuse(vp a, vp b, vf c)
 }
 
 VB_INLINE vd vd_set1(double x) { return vdupq_n_f64(x); }
+VB_INLINE vd vd_scale(vd v, double s) { return vmulq_n_f64(v, s); } /* denormals cost nothing here */
 VB_INLINE vd vd_mul(vd a, vd b) { return vmulq_f64(a, b); }
 VB_INLINE vd vd_max(vd a, vd b) { return vmaxq_f64(a, b); }
 VB_INLINE vd vd_fuse(vd a, vd b, vd c) { return vfmaq_f64(c, a, b); }

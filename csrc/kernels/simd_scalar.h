@@ -198,6 +198,7 @@ VB_INLINE vf vp_fuse(vp a, vp b, vf c)
 }
 
 VB_INLINE vd vd_set1(double x) { return x; }
+VB_INLINE vd vd_scale(vd v, double s) { return v * s; }
 VB_INLINE vd vd_mul(vd a, vd b) { return a * b; }
 VB_INLINE vd vd_max(vd a, vd b) { return a > b ? a : b; }
 VB_INLINE vd vd_fuse(vd a, vd b, vd c) { return fma(a, b, c); }

@@ -73,8 +73,10 @@ cdef extern from "vecblade.h":
     vb_job *vb_topk_new(vb_metric, size_t, const vb_rows *, const vb_rows *, const vb_codes *, const vb_where *,
                         size_t, int, int64_t *, double *)
     void vb_topk_finish(vb_job *) noexcept nogil
+    void vb_values(vb_metric, size_t, size_t, double *) noexcept nogil
+    void vb_narrow(size_t, const double *, float *) noexcept nogil
     vb_job *vb_within_new(vb_metric, size_t, const vb_rows *, const vb_rows *, const vb_codes *, const vb_where *,
-                          double, int)
+                          double, vb_type, int)
     int64_t vb_within_offsets(vb_job *, int64_t *) noexcept nogil
     void vb_within_emit(vb_job *, int64_t *, int64_t *, double *) noexcept nogil
     void vb_search_tell(const vb_job *, vb_search_told *)
@@ -92,7 +94,7 @@ cdef extern from "kernels/contract.h":
     ctypedef size_t vb_screen_kernel(const float *, const vb_view *, size_t, size_t, const vb_limits *,
                                      uint32_t *) noexcept nogil
     ctypedef enum vb_form:
-        VB_FORM_PAIR, VB_FORM_ROWS, VB_FORM_SCORE, VB_FORM_SCREEN, VB_FORM_TILE, VB_FORM_SIEVE, VB_FORM_TALLY
+        VB_FORM_PAIR, VB_FORM_ROWS, VB_FORM_SCORE, VB_FORM_SCALED, VB_FORM_RESIDUAL, VB_FORM_SCREEN, VB_FORM_TILE, VB_FORM_SIEVE, VB_FORM_TALLY
         VB_FORM_ENCODE, VB_FORM_WIDEN
     ctypedef enum vb_epilogue:
         VB_RAW, VB_SQUARED, VB_ROOT, VB_SIMILARITY, VB_ANGULAR
@@ -116,7 +118,15 @@ cdef extern from "kernels/contract.h":
     ctypedef void vb_sieve_kernel(const vb_panel *, size_t, const vb_coded *, uint32_t *) noexcept nogil
     ctypedef void vb_tally_kernel(const uint8_t *, size_t, const int8_t *, int32_t *) noexcept nogil
     ctypedef void vb_widen_kernel(const char *, size_t, float *) noexcept nogil
-    ctypedef int vb_score_kernel(vb_metric, size_t, double, const double *, double *) noexcept nogil
+    ctypedef struct vb_apart:
+        double scale_a, scale_x, t, u
+        int wide, swapped
+    ctypedef void vb_apart_kernel(const void *, const void *, size_t, const vb_apart *, double *) noexcept nogil
+    ctypedef struct vb_scoring:
+        vb_metric metric
+        int wide
+        double norm, edge
+    ctypedef int vb_score_kernel(const vb_scoring *, size_t, const double *, const double *, double *) noexcept nogil
     ctypedef struct vb_coding:
         float unit, most, square, norm, loss, reach
     ctypedef void vb_encode_kernel(const char *, const float *, size_t, float *, uint8_t *, vb_coding *) noexcept nogil
@@ -129,6 +139,7 @@ cdef extern from "kernels/contract.h":
         vb_tally_kernel *tally
         vb_widen_kernel *widen
         vb_score_kernel *score
+        vb_apart_kernel *apart
         vb_encode_kernel *encode
     ctypedef struct vb_record:
         const char *name

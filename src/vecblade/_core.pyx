@@ -24,7 +24,7 @@ BIT_METRICS = frozenset({"hamming", "jaccard"})
 SIMILARITIES = frozenset(name for name, m in METRICS.items() if vb_metric_is_similarity(<vb_metric>m))
 
 PLANS = ("rows", "sieve", "codes")
-FORMS = ("pair", "rows", "score", "screen", "tile", "sieve", "tally", "encode", "widen")
+FORMS = ("pair", "rows", "score", "scaled", "residual", "screen", "tile", "sieve", "tally", "encode", "widen")
 EPILOGUES = ("raw", "squared", "root", "similarity", "angular")
 
 # NumPy has no bfloat16 and no bits. Inside the package arrays of these types say that unsigned integers are such.
@@ -466,12 +466,23 @@ def narrowed(cnp.ndarray values):
     )
     cdef const double *source = <const double *>cnp.PyArray_DATA(values)
     cdef float *sink = <float *>cnp.PyArray_DATA(out)
-    cdef Py_ssize_t i
+    cdef size_t n = cnp.PyArray_SIZE(values)
     if type_of(values) != VB_F64 or not cnp.PyArray_IS_C_CONTIGUOUS(values):
         raise ValueError("the core takes contiguous float64 values")
-    for i in range(cnp.PyArray_SIZE(values)):
-        sink[i] = <float>source[i]
+    with nogil:
+        vb_narrow(n, source, sink)
     return out
+
+
+def values_of(int metric, size_t d, cnp.ndarray scores):
+    """The scores of a search, of rows of d elements, made values in place."""
+    cdef double *numbers = <double *>cnp.PyArray_DATA(scores)
+    cdef size_t n = cnp.PyArray_SIZE(scores)
+    if (type_of(scores) != VB_F64 or not cnp.PyArray_IS_C_CONTIGUOUS(scores)
+            or not cnp.PyArray_ISWRITEABLE(scores)):
+        raise ValueError("the core takes contiguous float64 scores")
+    with nogil:
+        vb_values(<vb_metric>metric, d, n, numbers)
 
 
 # ---- jobs ---------------------------------------------------------------------------------

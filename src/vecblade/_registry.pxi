@@ -155,14 +155,36 @@ def run_tally(size_t number, size_t d, panel, codes):
     return out
 
 
-def run_score(size_t number, int metric, double norm, norms, values):
-    """Call a score kernel: the values, or None if it leaves them to others."""
+def run_score(size_t number, int metric, bint wide, double norm, double edge, norms, sums):
+    """Call a score kernel: the values, NaN where it leaves them to others, and whether it says that there are such."""
     cdef const vb_record *record = runnable_form(number, VB_FORM_SCORE)
-    found = values.copy()
-    if record.call.score(<vb_metric>metric, len(found), norm, <const double *>data_of(norms, np.float64, found.shape),
-                         <double *>data_of(found, np.float64, found.shape)):
-        return found
-    return None
+    cdef vb_scoring scoring
+    scoring.metric, scoring.wide, scoring.norm, scoring.edge = <vb_metric>metric, wide, norm, edge
+    found = np.empty(sums.shape)
+    unsure = record.call.score(&scoring, len(found), <const double *>data_of(sums, np.float64, found.shape),
+                               <const double *>data_of(norms, np.float64, found.shape),
+                               <double *>cnp.PyArray_DATA(found))
+    return found, bool(unsure)
+
+
+def run_apart(size_t number, cnp.ndarray a, cnp.ndarray x, double scale_a, double scale_x, double t=0, double u=0,
+              bint swapped=False):
+    """Call a scaled or residual kernel: its sums."""
+    cdef const char *level
+    cdef int runs, active
+    cdef const vb_record *record = vb_registry(number, &level, &runs, &active)
+    cdef vb_apart how
+    cdef double sums[3]
+    if record is NULL or not runs or record.form not in (VB_FORM_SCALED, VB_FORM_RESIDUAL):
+        raise ValueError(f"kernel {number} is no scaled one, or does not run here")
+    wide = type_of(a) == VB_F64
+    if (type_of(x) != record.type or not (wide or record.form == VB_FORM_RESIDUAL and type_of(a) == record.type)
+            or a.ndim != 1 or x.ndim != 1 or len(a) != len(x) or not (contiguous(a) and contiguous(x))):
+        raise ValueError("a kernel takes contiguous 1-D rows of its types")
+    how.scale_a, how.scale_x, how.t, how.u, how.wide, how.swapped = scale_a, scale_x, t, u, wide, swapped
+    record.call.apart(cnp.PyArray_DATA(a), cnp.PyArray_DATA(x), len(x), &how, sums)
+    count = 1 if record.accumulator != VB_DOTNORM else 2 if record.form == VB_FORM_RESIDUAL else 3
+    return [sums[i] for i in range(count)]
 
 
 def run_widen(size_t number, cnp.ndarray row):

@@ -68,23 +68,24 @@ cdef const vb_codes *codes_of(vb_codes *place, corpus, codes) except? NULL:
     return place
 
 
-def topk(int metric, queries, corpus, codes, mask, ids, size_t eligible, size_t k, int threads, indices, values):
+def topk(int metric, queries, corpus, codes, mask, ids, size_t eligible, size_t k, int threads, indices, scores):
+    """A search that leaves scores, which rank: `values_of` makes values of them."""
     cdef vb_rows left = rows_of(queries, corpus.shape[1]), right = rows_of(corpus, corpus.shape[1])
     cdef vb_where where = where_of(corpus, mask, ids, eligible)
     cdef vb_codes place
     cdef const vb_codes *coded = codes_of(&place, corpus, codes)
     if value_number(<vb_metric>metric, left.type, right.type, corpus.shape[1]) < 0:
         raise ValueError("the core takes two real types, or one type twice")
-    if (indices.dtype != np.int64 or values.dtype != np.float64 or not 1 <= k <= eligible
-            or indices.shape != (len(queries), k) or values.shape != indices.shape
-            or not (indices.flags.c_contiguous and values.flags.c_contiguous)):
+    if (indices.dtype != np.int64 or scores.dtype != np.float64 or not 1 <= k <= eligible
+            or indices.shape != (len(queries), k) or scores.shape != indices.shape
+            or not (indices.flags.c_contiguous and scores.flags.c_contiguous)):
         raise ValueError("the core takes contiguous results of shape (queries, k)")
     cdef size_t d = corpus.shape[1]
-    cdef Job job = holder((queries, corpus, codes, mask, ids, indices, values), TopKJob)
+    cdef Job job = holder((queries, corpus, codes, mask, ids, indices, scores), TopKJob)
     return held(
         job,
         vb_topk_new(<vb_metric>metric, d, &left, &right, coded, &where, k, threads,
-                    <int64_t *>cnp.PyArray_DATA(indices), <double *>cnp.PyArray_DATA(values)),
+                    <int64_t *>cnp.PyArray_DATA(indices), <double *>cnp.PyArray_DATA(scores)),
     )
 
 
@@ -136,6 +137,7 @@ def topk_plain(int metric, queries, corpus, k, codes=None):
     )
     job.run()
     job.finish()
+    vb_values(<vb_metric>metric, d, cnp.PyArray_SIZE(values), <double *>cnp.PyArray_DATA(values))
     if kind == cnp.NPY_FLOAT:
         return job, indices, narrowed(values)
     return job, indices, values.astype(cnp.PyArray_DescrFromType(kind), copy=False)
@@ -159,7 +161,8 @@ cdef class WithinJob(Job):
         return offsets, indices, values
 
 
-def within(int metric, queries, corpus, codes, mask, ids, size_t eligible, double threshold, int threads):
+def within(int metric, queries, corpus, codes, mask, ids, size_t eligible, double threshold, dtype, int threads):
+    """`dtype`: the type to which values will be rounded, and the threshold with them."""
     cdef vb_rows left = rows_of(queries, corpus.shape[1]), right = rows_of(corpus, corpus.shape[1])
     cdef vb_where where = where_of(corpus, mask, ids, eligible)
     cdef vb_codes place
@@ -170,5 +173,6 @@ def within(int metric, queries, corpus, codes, mask, ids, size_t eligible, doubl
     cdef WithinJob job = holder((queries, corpus, codes, mask, ids), WithinJob)
     job.queries = len(queries)
     return held(
-        job, vb_within_new(<vb_metric>metric, d, &left, &right, coded, &where, threshold, threads)
+        job, vb_within_new(<vb_metric>metric, d, &left, &right, coded, &where, threshold,
+                           VB_F32 if dtype == np.float32 else VB_F64, threads)
     )

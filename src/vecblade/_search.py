@@ -310,15 +310,16 @@ def find_topk(
 ) -> tuple[TopK, Explanation]:
     """With values of this type, or of the metric's."""
     k = min(k, eligible.count)
-    indices, values = np.empty((len(q), k), np.int64), np.empty((len(q), k), np.float64)
+    indices, scores = np.empty((len(q), k), np.int64), np.empty((len(q), k), np.float64)
     told = NOTHING
     if k:
         for start, some in q.pieces():
             part = slice(start, start + len(some))
             told = _topk_into(
-                some, corpus, metric, eligible, threads, progress, indices[part], values[part], told
+                some, corpus, metric, eligible, threads, progress, indices[part], scores[part], told
             )
-    return TopK(indices, _rounded(values, dtype or _values(metric, q, corpus))), told
+    _core.values_of(_core.METRICS[metric], corpus.rows.shape[1], scores)
+    return TopK(indices, _rounded(scores, dtype or _values(metric, q, corpus))), told
 
 
 def _values(metric: str, q: Queries, corpus: Corpus) -> np.dtype[Any]:
@@ -339,7 +340,7 @@ def _topk_into(
     threads: int,
     progress: Callable[[float, float], object] | None,
     indices: np.ndarray,
-    values: np.ndarray,
+    scores: np.ndarray,
     told: Explanation,
 ) -> Explanation:
     """Search the pieces of the corpus one by one, keeping the best so far."""
@@ -347,12 +348,12 @@ def _topk_into(
     for start, some, part in corpus.pieces(eligible):
         n = min(k, part.count)
         if n == k and part.count == eligible.count:
-            found, scores = indices, values
+            found, ranks = indices, scores
         else:
-            found, scores = np.empty((len(q), n), np.int64), np.empty((len(q), n), np.float64)
+            found, ranks = np.empty((len(q), n), np.int64), np.empty((len(q), n), np.float64)
         job = _core.topk(
             *(_core.METRICS[metric], q, some, corpus.codes, part.mask, part.ids, part.count),
-            *(n, threads, found, scores),
+            *(n, threads, found, ranks),
         )
         _threads.run(job, threads, progress)
         told = told.and_then(job)
@@ -360,12 +361,11 @@ def _topk_into(
             indices += start
             break
         # Earlier rows first, so that a stable sort ranks ties by row; NaN sorts last.
-        both = np.concatenate([values[:, :filled], scores], axis=1)
+        both = np.concatenate([scores[:, :filled], ranks], axis=1)
         rows = np.concatenate([indices[:, :filled], found + start], axis=1)
         filled = min(k, both.shape[1])
-        keys = -both if metric in _core.SIMILARITIES else both
-        order = np.argsort(keys, axis=1, kind="stable")[:, :filled]
-        values[:, :filled] = np.take_along_axis(both, order, axis=1)
+        order = np.argsort(both, axis=1, kind="stable")[:, :filled]
+        scores[:, :filled] = np.take_along_axis(both, order, axis=1)
         indices[:, :filled] = np.take_along_axis(rows, order, axis=1)
     return told
 
@@ -391,8 +391,8 @@ def within(
     corpus : array_like, shape (m, d)
         The rows to search. Strided rows and memory-maps are read where they lie.
     threshold : float
-        Finite. Distances up to it (and it) are found; of similarities, those from it up. It is compared
-        with the metric's float64 value.
+        Finite. Rows with distance <= threshold are found; for similarities, >= threshold. It is rounded
+        to the type of the values, and compared with them as they are returned.
     metric, where, threads, progress, dtype
         As for `topk`.
 
@@ -436,18 +436,19 @@ def find_within(
 ) -> tuple[Within, Explanation]:
     """With values of this type, or of the metric's."""
     parts, told = [], NOTHING
+    dtype = dtype or _values(metric, q, corpus)
     for first, some in q.pieces():
         for start, others, part in corpus.pieces(eligible):
             job = _core.within(
                 *(_core.METRICS[metric], some, others, corpus.codes, part.mask, part.ids, part.count),
-                *(threshold, threads),
+                *(threshold, dtype, threads),
             )
             _threads.run(job, threads, progress)
             told = told.and_then(job)
             parts.append((first, start, *job.found()))
     alone = len(parts) == 1 and parts[0][:2] == (0, 0)
     offsets, indices, values = parts[0][2:] if alone else _joined(parts, len(q))
-    return Within(offsets, indices, _rounded(values, dtype or _values(metric, q, corpus))), told
+    return Within(offsets, indices, _rounded(values, dtype)), told
 
 
 def _joined(parts: list[tuple[int, int, np.ndarray, np.ndarray, np.ndarray]], queries: int) -> Any:

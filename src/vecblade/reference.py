@@ -8,12 +8,14 @@ kinds of values:
 
 - `dot`, `sqeuclidean`, ... are the canonical values: float64, in the order that the kernels sum in; of
   ints exact.
-- `exact_dot`, `exact_sqeuclidean` are the true values of finite rows, as fractions.
+- `exact_dot`, `exact_sqeuclidean` are the true values of finite rows, as fractions, and `exact_cosine` is
+  the true cosine distance to 50 digits.
 """
 
 from __future__ import annotations
 
 import math
+from decimal import Decimal, localcontext
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -35,6 +37,26 @@ def exact_dot(a: Sequence[float], b: Sequence[float]) -> Fraction:
 def exact_sqeuclidean(a: Sequence[float], b: Sequence[float]) -> Fraction:
     """The sum of squared differences without any rounding."""
     return sum(((Fraction(x) - Fraction(y)) ** 2 for x, y in zip(a, b, strict=True)), Fraction(0))
+
+
+def exact_cosine(a: Sequence[float], b: Sequence[float]) -> Decimal:
+    """
+    The cosine distance of two rows that have a direction, to 50 digits however small it is.
+
+    With n^2 = aa bb it is 1 - ab / n; where ab > 0 the same as (aa bb - ab^2) / (n (n + ab)), in which
+    nothing cancels.
+    """
+    ab, aa, bb = exact_dot(a, b), exact_dot(a, a), exact_dot(b, b)
+    with localcontext() as context:
+        context.prec, context.Emin, context.Emax = 60, -9999, 9999
+        length = (decimal_of(aa) * decimal_of(bb)).sqrt()
+        if ab <= 0:
+            return 1 - decimal_of(ab) / length
+        return decimal_of(aa * bb - ab * ab) / (length * (length + decimal_of(ab)))
+
+
+def decimal_of(x: Fraction) -> Decimal:
+    return Decimal(x.numerator) / Decimal(x.denominator)
 
 
 # ---- canonical sums ------------------------------------------------------------------------
@@ -74,10 +96,18 @@ def differences(a: Sequence[float], b: Sequence[float]) -> list[float]:
     return [x - y for x, y in zip(a, b, strict=True)]
 
 
-def scaled(row: Sequence[float]) -> tuple[list[float], int]:
-    """A finite row that is not zero over a power of two, its largest element in [0.5, 1)."""
-    exponent = math.frexp(max(abs(x) for x in row))[1]
-    return [math.ldexp(x, -exponent) for x in row], exponent
+def times(row: Sequence[float], scale: float) -> list[float]:
+    return [x * scale for x in row]
+
+
+def scale_of(row: Sequence[float]) -> float:
+    """The power of two that brings the largest element of a row into [1/2, 1); at most 2^1000."""
+    return math.ldexp(1.0, min(1000, -max(math.frexp(max(map(abs, row)))[1], -1021)))
+
+
+def scaled(row: Sequence[float]) -> Sequence[float]:
+    """A row whose square does not lie in 2^-480 .. 2^480, scaled by a power of two; any other as it is."""
+    return row if 2.0**-480 <= dot(row, row) <= 2.0**480 else times(row, scale_of(row))
 
 
 def has_direction(row: Sequence[float]) -> bool:
@@ -96,47 +126,89 @@ def dot(a: Sequence[float], b: Sequence[float]) -> float:
     """As `vecblade.dot` of two rows."""
     if whole(a, b):
         return sum(x * y for x, y in zip(a, b, strict=True))
-    return canonical_sum(a, b)
+    found = canonical_sum(a, b)
+    if math.isfinite(found) or not all(map(math.isfinite, (*a, *b))):
+        return found
+    return (
+        canonical_sum(times(a, 2.0**-600), times(b, 2.0**-600)) * 2.0**600 * 2.0**600
+    )  # it overflowed on the way
 
 
 def sqeuclidean(a: Sequence[float], b: Sequence[float]) -> float:
     """As `vecblade.sqeuclidean` of two rows."""
     d = differences(a, b)
-    return dot(d, d)
+    return sum(x * x for x in d) if whole(d) else canonical_sum(d, d)
 
 
 def euclidean(a: Sequence[float], b: Sequence[float]) -> float:
     """As `vecblade.euclidean` of two rows."""
     d = differences(a, b)
-    square = dot(d, d)
-    if 2.0**-960 <= square < math.inf:
+    square = sqeuclidean(a, b)
+    if square != square or 2.0**-960 <= square < math.inf:
         return math.sqrt(square)
-    if any(x != x for x in d):
-        return math.nan
-    most = max(map(abs, d), default=0.0)
-    if most in (0.0, math.inf):
-        return most
-    d, exponent = scaled(d)
-    try:
-        return math.ldexp(math.sqrt(canonical_sum(d, d)), exponent)
-    except OverflowError:
-        return math.inf
+    scale = 2.0**600 if square < 1 else 2.0**-600
+    d = times(d, scale)
+    return math.sqrt(canonical_sum(d, d)) / scale
+
+
+def near_edge(d: int) -> float:
+    """From this cosine of rows of d elements on their distance is told by residuals."""
+    return 1.0 - min((d + 224.0) * 2.0**-18, 0.25)
+
+
+def residual(y: Sequence[float], z: Sequence[float], t: float, u: float) -> list[float]:
+    """``y - t z - u z``."""
+    return [fma(-u, q, fma(-t, q, p)) for p, q in zip(y, z, strict=True)]
+
+
+def residual_distance(y: Sequence[float], z: Sequence[float], cosine: float) -> float:
+    """1 - cosine, near 0, from what remains of y after projection on z."""
+    zz = dot(z, z)
+    t = dot(y, z) / zz
+    r = residual(y, z, t, 0.0)
+    first, along = canonical_sum(r, r), canonical_sum(r, z)
+    square = first - along * along / zz
+    if not square >= first / 2:
+        r = residual(y, z, t, along / zz)
+        square = canonical_sum(r, r)
+        rounding = (len(y) / 32 + 16) * 2.0**-52
+        if not square > rounding * rounding * first:
+            square = 0.0
+    distance = square / (dot(y, y) * (1.0 + cosine))
+    return 0.0 if distance < 2.0**-190 else distance
+
+
+def near_distance(a: Sequence[float], b: Sequence[float], cosine: float) -> float:
+    """Of the longer one, or of the first in the order of their elements, so that it is symmetric."""
+    aa, bb = dot(a, a), dot(b, b)
+    if whole(a, b):
+        ab = dot(a, b)
+        length = math.sqrt(float(aa) * float(bb))
+        return float(aa * bb - ab * ab) / (length * (length + ab))
+    swapped = bb > aa or (aa == bb and list(b) < list(a))
+    return residual_distance(b, a, cosine) if swapped else residual_distance(a, b, cosine)
+
+
+def angle(a: Sequence[float], b: Sequence[float]) -> tuple[float, float, bool]:
+    """The cosine similarity, the cosine distance, and whether it was near 0: then it has more digits."""
+    if not (has_direction(a) and has_direction(b)):
+        return math.nan, math.nan, False
+    a, b, edge = scaled(a), scaled(b), near_edge(len(a))
+    s = float(dot(a, b)) / math.sqrt(float(dot(a, a)) * float(dot(b, b)))
+    if s < edge:
+        return max(-1.0, s), 1.0 - max(-1.0, s), False
+    distance = near_distance(a, b, min(s, 1.0))
+    return max(1.0 - distance, edge), distance, True
 
 
 def cosine_similarity(a: Sequence[float], b: Sequence[float]) -> float:
     """As `vecblade.cosine_similarity` of two rows."""
-    if not (has_direction(a) and has_direction(b)):
-        return math.nan
-    safe = [2.0**-480 <= dot(row, row) <= 2.0**480 for row in (a, b)]
-    if not all(safe):
-        a, b = scaled(a)[0], scaled(b)[0]
-    s = float(dot(a, b)) / math.sqrt(float(dot(a, a)) * float(dot(b, b)))
-    return max(-1.0, min(1.0, s))
+    return angle(a, b)[0]
 
 
 def cosine(a: Sequence[float], b: Sequence[float]) -> float:
     """As `vecblade.cosine` of two rows."""
-    return 1.0 - cosine_similarity(a, b)
+    return angle(a, b)[1]
 
 
 def hamming(a: Sequence[float], b: Sequence[float]) -> float:
@@ -165,8 +237,7 @@ def normalize(row: Sequence[float]) -> list[float]:
     """As `vecblade.normalize` of one row."""
     if not has_direction(row):
         return [math.nan] * len(row)
-    if not 2.0**-480 <= canonical_sum(row, row) <= 2.0**480:
-        row = scaled(row)[0]
+    row = scaled(row)
     length = math.sqrt(canonical_sum(row, row))
     return [x / length for x in row]
 
@@ -181,9 +252,12 @@ def pairwise(
     return [[METRICS[metric](a, b) for b in (A if B is None else B)] for a in A]
 
 
-def rank(metric: str, value: float, row: int) -> tuple[bool, float, int]:
-    """Sorts the closest first: NaN last, then by value, then by row."""
-    return value != value, -value if metric in SIMILARITIES else value, row
+def rank(metric: str, a: Sequence[float], b: Sequence[float], row: int) -> tuple[bool, bool, float, int]:
+    """Sorts the closest first: NaN last, then by value, then by row. Cosines near 1 go by their distance."""
+    value = METRICS[metric](a, b)
+    if metric == "cosine_similarity" and angle(a, b)[2]:
+        return False, False, angle(a, b)[1], row
+    return value != value, True, -value if metric in SIMILARITIES else value, row
 
 
 def topk(
@@ -197,7 +271,7 @@ def topk(
     found = []
     for q in queries:
         values = {i: METRICS[metric](q, x) for i, x in enumerate(corpus) if where is None or i in where}
-        rows = sorted(values, key=lambda i: rank(metric, values[i], i))
+        rows = sorted(values, key=lambda i: rank(metric, q, corpus[i], i))
         found.append([(i, values[i]) for i in rows[:k]])
     return found
 

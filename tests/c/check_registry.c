@@ -213,19 +213,61 @@ static int check_codes(const vb_record *record, size_t d)
 
 static int check_score(const vb_record *record, size_t n)
 {
-    double values[MOST], norms[MOST] = {0};
-    int wrong = 0;
+    const vb_scoring scoring = {VB_METRIC_COSINE, 0, 3.0, 0.75};
+    double sums[MOST] = {0}, values[MOST], norms[MOST] = {0};
+    int wrong = 0, past = 0;
     for (size_t i = 0; i < n; i++) {
-        values[i] = tile_row(i, n);
+        sums[i] = tile_row(i, n);
         norms[i] = fabs(tile_column(i, n)) + 1.0;
     }
-    wrong |= !record->call.score(VB_METRIC_COSINE, n, 3.0, norms, values);
+    wrong |= record->call.score(&scoring, n, sums, norms, values) != 0;
     for (size_t i = 0; i < n; i++) {
-        const double s = tile_row(i, n) / sqrt(3.0 * norms[i]), held = s > 1.0 ? 1.0 : s < -1.0 ? -1.0 : s;
-        wrong |= differ(values[i], 1.0 - held);
+        const double s = tile_row(i, n) / sqrt(3.0 * norms[i]), held = s < -1.0 ? -1.0 : s;
+        past |= !(s < 0.75);
+        wrong |= differ(values[i], s < 0.75 ? 1.0 - held : NAN);
     }
+    wrong ^= past;
     if (wrong)
         printf("%s differs at n = %zu\n", record->name, n);
+    return wrong;
+}
+
+/* Of a in float64 and x, scaled by these; residual: of a on x, and the other way round. */
+static int check_apart(const vb_record *record, size_t d)
+{
+    static double a[MOST];
+    static char x[MOST * sizeof(double)];
+    uint32_t seed = (uint32_t)(1 + d);
+    int wrong = 0;
+
+    for (size_t i = 0; i < d; i++)
+        a[i] = number(&seed, 0);
+    for (size_t i = 0; i < d; i++)
+        set(record->type, x, i, number(&seed, 0));
+    for (int swapped = 0; swapped < 2; swapped++) {
+        const vb_apart how = {0x1p-3, 0x1p70, 0.25, 0x1p-60, 1, swapped};
+        double p[MOST], q[MOST], r[MOST], sums[3], wanted[3];
+        for (size_t i = 0; i < d; i++) {
+            const double xi = vb_element(record->type, x, i);
+            p[i] = (record->accumulator == VB_SQDIFF ? a[i] - xi : a[i]) * how.scale_a;
+            q[i] = record->accumulator == VB_SQDIFF ? p[i] : xi * how.scale_x;
+            r[i] = swapped ? fma(-how.u, p[i], fma(-how.t, p[i], q[i])) : fma(-how.u, q[i], fma(-how.t, q[i], p[i]));
+        }
+        wanted[0] = plain(0, VB_F64, (char *)p, VB_F64, (char *)q, d);
+        wanted[1] = plain(0, VB_F64, (char *)p, VB_F64, (char *)p, d);
+        wanted[2] = plain(0, VB_F64, (char *)q, VB_F64, (char *)q, d);
+        if (record->form == VB_FORM_RESIDUAL) {
+            wanted[0] = plain(0, VB_F64, (char *)r, VB_F64, (char *)r, d);
+            wanted[1] = plain(0, VB_F64, (char *)r, VB_F64, (char *)(swapped ? p : q), d);
+        }
+        record->call.apart(a, x, d, &how, sums);
+        for (int s = 0; s < (record->accumulator != VB_DOTNORM ? 1 : record->form == VB_FORM_RESIDUAL ? 2 : 3); s++) {
+            wrong |= differ(sums[s], wanted[s]);
+            mix(sums[s]);
+        }
+    }
+    if (wrong)
+        printf("%s differs at d = %zu\n", record->name, d);
     return wrong;
 }
 
@@ -320,6 +362,9 @@ static int check(const vb_record *record, size_t d)
         return check_widen(record, d);
     case VB_FORM_SCORE:
         return check_score(record, d);
+    case VB_FORM_SCALED:
+    case VB_FORM_RESIDUAL:
+        return check_apart(record, d);
     case VB_FORM_ENCODE:
         return check_encode(record, d);
     default:

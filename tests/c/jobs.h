@@ -146,7 +146,7 @@ static vb_job *new_job(const operation *o, int threads, char *out)
                            (int64_t *)out, (double *)(out + QUERIES * K * sizeof(int64_t)));
     default:
         return vb_within_new(o->metric, D, &queries, &rows, o->plan == VB_PLAN_CODES ? &codes : NULL, &where,
-                             o->threshold, threads);
+                             o->threshold, VB_F64, threads);
     }
 }
 

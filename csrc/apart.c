@@ -1,0 +1,199 @@
+#include "apart.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "kernels/contract.h"
+#include "numbers.h"
+
+/* For differences and products: what it moves past 2^1024 or below 2^-1074 is nothing beside the rest. */
+static const double shrink = 0x1p-600, swell = 0x1p600;
+
+/* ---- scaled sums --------------------------------------------------------------------------- */
+
+/* Element i of a float64 row at any address. */
+VB_INLINE double wide_at(const char *row, size_t i)
+{
+    double x;
+    memcpy(&x, row + i * sizeof x, sizeof x);
+    return x;
+}
+
+static int all_finite(vb_type type, const void *row, size_t d)
+{
+    int finite = 1;
+    if (type == VB_F64) /* without an early exit, so that it vectorises */
+        for (size_t i = 0; i < d; i++)
+            finite &= fabs(wide_at(row, i)) <= DBL_MAX;
+    else
+        for (size_t i = 0; i < d; i++)
+            finite &= fabs(vb_element(type, row, i)) <= DBL_MAX;
+    return finite;
+}
+
+double vb_apart_dot(const vb_pair_of_rows *pair, double sum)
+{
+    const vb_apart how = {.scale_a = shrink, .scale_x = shrink, .wide = 1};
+    double scaled;
+
+    if (fabs(sum) <= DBL_MAX || pair->a_type != VB_F64 || !all_finite(pair->a_type, pair->a, pair->d) ||
+        !all_finite(pair->x_type, pair->x, pair->d))
+        return sum;
+    vb_kernels.scaled[VB_DOT][pair->x_type](pair->a, pair->x, pair->d, &how, &scaled);
+    return scaled * swell * swell;
+}
+
+double vb_apart_euclidean(const vb_pair_of_rows *pair, double sum)
+{
+    const int tiny = sum < 1.0;
+    const vb_apart how = {.scale_a = tiny ? swell : shrink, .scale_x = 1.0, .wide = 1};
+    double scaled;
+
+    /* NaN; or of narrow types, whose squares are exact enough: 0, or infinite. */
+    if (sum != sum || vb_root_is_safe(sum) || pair->a_type != VB_F64)
+        return sqrt(sum);
+    vb_kernels.scaled[VB_SQDIFF][pair->x_type](pair->a, pair->x, pair->d, &how, &scaled);
+    return sqrt(scaled) * (tiny ? shrink : swell);
+}
+
+/* The power of two that brings the largest element of a row into [1/2, 1), or less where that is past 2^1000. By
+ * integers: elements may be denormal. */
+static double scale_of(const char *row, size_t d)
+{
+    uint32_t most = 0;
+    int exponent;
+    for (size_t i = 0; i < d; i++) {
+        uint64_t bits;
+        uint32_t upper;
+        memcpy(&bits, row + i * sizeof bits, sizeof bits);
+        upper = (uint32_t)(bits >> 32) & 0x7fffffffu;
+        most = upper > most ? upper : most;
+    }
+    exponent = 1022 - (int)(most >> 20);
+    return most >= 0x7ff00000u ? NAN : ldexp(1.0, exponent < 1000 ? exponent : 1000);
+}
+
+double vb_apart_square(const char *row, size_t d, double square, double *scale)
+{
+    vb_apart how = {.scale_x = 1.0, .wide = 1};
+    double sums[3];
+
+    *scale = 1.0;
+    if (vb_square_is_safe(square) || square != square)
+        return square;
+    how.scale_a = scale_of(row, d);
+    if (how.scale_a != how.scale_a)
+        return NAN;
+    vb_kernels.scaled[VB_DOTNORM][VB_F64](row, row, d, &how, sums);
+    *scale = how.scale_a;
+    return sums[1];
+}
+
+void vb_apart_scaled(const char *row, size_t d, double scale, double *out)
+{
+    for (size_t i = 0; i < d; i++)
+        out[i] = wide_at(row, i) * scale;
+}
+
+/* ---- angles -------------------------------------------------------------------------------- */
+
+/* Whether, of two rows of equal squares, x is the one that is projected. */
+static int comes_first(const vb_pair_of_rows *pair)
+{
+    for (size_t i = 0; i < pair->d; i++) {
+        const double a = vb_element(pair->a_type, pair->a, i), x = vb_element(pair->x_type, pair->x, i);
+        if (a != x)
+            return x < a;
+    }
+    return 0;
+}
+
+/* 1 - the cosine of rows y and z that point nearly the same way, where `how` says which is which: |r|^2 / (|y|^2 (1 + cos)), r being what
+ * remains of y after projection on z.
+ *
+ * With t = y.z / z.z, wrong by a factor of 1 + e, the row y - t z is r - e t z, and r.z = 0. So |r|^2 = |y - t z|^2 -
+ * ((y - t z).z)^2 / z.z, where nothing is lost while the second term is not much more than half of the first. It is less for distances
+ * over e^2, some 1e-30. Below, the row is projected once more. */
+static double residual_distance(const vb_pair_of_rows *pair, vb_apart *how, double dot, double yy, double zz,
+                                double cosine)
+{
+    vb_apart_kernel *const residual = vb_kernels.residual[pair->x_type];
+    /* Less than this share of the first residual is rounding of its elements: the rows are parallel. */
+    const double rounding = ((double)pair->d / 32.0 + 16.0) * 0x1p-52;
+    double sums[2], square, distance;
+
+    how->t = dot / zz;
+    how->u = 0.0;
+    residual(pair->a, pair->x, pair->d, how, sums);
+    square = sums[0] - sums[1] * sums[1] / zz;
+    if (!(square >= sums[0] / 2.0)) {
+        const double first = sums[0];
+        how->u = sums[1] / zz;
+        residual(pair->a, pair->x, pair->d, how, sums);
+        square = sums[0] > rounding * rounding * first ? sums[0] : 0.0;
+    }
+    distance = square / (yy * (1.0 + cosine));
+    return distance < 0x1p-190 ? 0.0 : distance;
+}
+
+/* The residual of either row on the other would do; for symmetry that of the longer one, and of equally long ones that of
+ * the first in the order of their elements. */
+static double near_distance(const vb_pair_of_rows *pair, vb_apart *how, double dot, double aa, double xx, double cosine)
+{
+    how->swapped = xx > aa;
+    if (how->swapped)
+        return residual_distance(pair, how, dot, xx, aa, cosine);
+    {
+        const double distance = residual_distance(pair, how, dot, aa, xx, cosine);
+        if (aa > xx || distance == 0.0 || !comes_first(pair))
+            return distance;
+    }
+    how->swapped = 1;
+    return residual_distance(pair, how, dot, xx, aa, cosine);
+}
+
+/* The same of whole numbers, whose sums are exact: (aa xx - dot^2) / (n (n + dot)), n^2 = aa xx. Both products are taken
+ * with what their rounding lost; they differ by less than a factor of two, so their difference is exact. */
+static double whole_distance(double dot, double aa, double xx)
+{
+    const double lengths = aa * xx, square = dot * dot, n = sqrt(lengths);
+    const double rest = fma(aa, xx, -lengths) - fma(dot, dot, -square);
+    return ((lengths - square) + rest) / (n * (n + dot));
+}
+
+static vb_angle angle_of(double cosine)
+{
+    const double s = cosine > 1.0 ? 1.0 : cosine < -1.0 ? -1.0 : cosine == cosine ? cosine + 0.0 : (double)NAN;
+    return (vb_angle){s, 1.0 - s, 0};
+}
+
+vb_angle vb_apart_angle(const vb_pair_of_rows *pair, double dot, double aa, double xx)
+{
+    const double edge = vb_near_edge(pair->d);
+    vb_apart how = {1.0, 1.0, 0.0, 0.0, pair->a_type == VB_F64, 0};
+    double cosine, distance, similarity;
+
+    if (!vb_square_is_safe(aa) || !vb_square_is_safe(xx)) {
+        double sums[3];
+        /* Of narrow types only rows without a direction have such squares. A row in float64 beside another type has been
+         * scaled before. */
+        if (pair->x_type != VB_F64 || aa != aa || xx != xx)
+            return angle_of(NAN);
+        if (!vb_square_is_safe(aa))
+            how.scale_a = scale_of(pair->a, pair->d);
+        if (!vb_square_is_safe(xx))
+            how.scale_x = scale_of(pair->x, pair->d);
+        vb_kernels.scaled[VB_DOTNORM][VB_F64](pair->a, pair->x, pair->d, &how, sums);
+        dot = sums[0];
+        aa = sums[1];
+        xx = sums[2];
+    }
+    cosine = dot / sqrt(aa * xx);
+    if (!(cosine >= edge)) /* NaN too */
+        return angle_of(cosine);
+    cosine = cosine > 1.0 ? 1.0 : cosine;
+    distance = vb_type_kind(pair->x_type) == VB_REAL ? near_distance(pair, &how, dot, aa, xx, cosine)
+                                                     : whole_distance(dot, aa, xx);
+    similarity = 1.0 - distance;
+    return (vb_angle){similarity > edge ? similarity : edge, distance, 1};
+}
