@@ -1,6 +1,7 @@
 """`FlatIndex.remove`: what is gone stays in its place for a while, and nothing but the time it takes can show it."""
 
 import pickle
+import signal
 import threading
 
 import numpy as np
@@ -231,6 +232,42 @@ def test_interrupted_changes(monkeypatch):
         assert same(index.search(X[:9], 5), vb.topk(X[:9], Y, 5))
         assert vb.explain(X[:1], index, 5).plan == "codes"
     assert same_bits(index.vectors, Y)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs POSIX timers")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # in a destructor, by chance
+def test_changes_interrupted_anywhere_are_whole_or_not_made():
+    class Stop(Exception):
+        pass
+
+    def stop(number, frame):
+        raise Stop
+
+    random, before, stopped = np.random.default_rng(0), signal.signal(signal.SIGALRM, stop), 0
+    X = gaussian(0, 1200, 16)
+    index = vb.FlatIndex(X)
+    more = gaussian(1, 40, 16)
+    try:
+        for step in range(600):
+            gone = random.integers(0, len(X), 30)
+            changed = np.concatenate([X, more]) if step % 2 else np.delete(X, gone, axis=0)
+            try:
+                try:
+                    signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-5, 2e-4))
+                    index.add(more) if step % 2 else index.remove(gone)
+                finally:
+                    signal.setitimer(signal.ITIMER_REAL, 0)
+            except Stop:
+                stopped += 1
+            if len(index) == len(changed):
+                X = changed
+            assert same(index.search(more[:3], 7), vb.topk(more[:3], X, 7))
+            if step % 50 == 49:
+                assert same_bits(index.vectors, X)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert stopped > 100
+    assert same_bits(index.vectors, X)
 
 
 def test_rows_are_shown_while_others_search_and_change():
