@@ -154,7 +154,7 @@ def failures(allocator):
 def jobs(X):
     """Jobs of every kind, made and not run."""
     index = vb.FlatIndex(X)
-    codes = index._panels, index._center
+    codes = index._held.codes
     rows, values = np.empty((3, 2), np.int64), np.empty((3, 2))
     yield lambda: _core.measure(0, X[:2, None], X, np.empty((2, len(X)), np.float32))
     yield lambda: _core.pairwise(0, X[:9], X[:9], "full", 1, np.empty((9, 9), np.float32))

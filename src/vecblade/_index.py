@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import _arrays, _core, _file, _threads
+from . import _arrays, _core, _file, _memory, _threads
 from ._core import BFLOAT16, BITS
 from ._gate import Gate
 from ._measure import metric_number
@@ -26,6 +26,7 @@ from ._search import (
     find_topk,
     find_within,
 )
+from ._store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,9 +35,10 @@ if TYPE_CHECKING:
 
 # What users are shown of rows of the package's own types.
 SHOWN = {BFLOAT16: np.dtype(np.uint16), BITS: np.dtype(np.uint8)}
-PANEL = 32  # rows, which have their codes together
+# One row in so many more fits into what an index copies: the first `add` of a few then copies nothing.
+SPARE = 64
 # The attributes of an index; a subclass may have more.
-OWN = {"_metric", "_rows", "_given", "_reading", "_count", "_owned", "_panels", "_center", "_stats", "_gate"}
+OWN = {"_metric", "_given", "_reading", "_held", "_stats", "_gate"}
 
 
 class FlatIndex:
@@ -51,9 +53,8 @@ class FlatIndex:
     Parameters
     ----------
     corpus : array_like, shape (m, d)
-        The rows. Arrays of float64, float32, float16, bfloat16, int8 and uint8 with contiguous rows,
-        memory-maps too, are not copied, and must not change while the index is in use; anything else is
-        converted once.
+        The rows. They are copied, or converted, a few MiB at a time, but for maps of files, Arrow columns
+        and `bytes` that can be read where they lie: see `copy`.
     metric : str
         ``"dot"``, ``"cosine_similarity"``, ``"cosine"``, ``"euclidean"`` or ``"sqeuclidean"``; of packed bits
         (uint8) also ``"hamming"`` and ``"jaccard"``.
@@ -63,6 +64,13 @@ class FlatIndex:
         Called about ten times a second with the work done and the total.
     dtype : {"bfloat16", "bits"}, optional
         What a uint16 or uint8 corpus holds: as for `dot`. Queries and rows to add are then read likewise.
+    copy : bool, optional
+        Whether to copy rows of float64, float32, float16, bfloat16, int8 and uint8 that are contiguous, or to
+        read them where they lie; then they must not change while the index is in use. Default: copy what
+        somebody may still write to. Maps of files (`numpy.memmap`, `mmap.mmap`, whatever their mode), `bytes`
+        and Arrow columns stay where they are; arrays are copied, read-only ones too, tensors, shared memory,
+        other buffers, and Arrow columns in buffers that pyarrow calls mutable. All other rows are
+        converted, whatever this says, and then the index's own.
 
     Attributes
     ----------
@@ -79,7 +87,8 @@ class FlatIndex:
     ValueError
         A wrong shape or an unknown metric.
     TypeError
-        The corpus is not numeric, or a conversion to float would change values.
+        The corpus is not numeric, or a conversion to float would change values; `copy` is neither a bool nor
+        None.
 
     See Also
     --------
@@ -113,25 +122,28 @@ class FlatIndex:
         threads: Any = None,
         progress: Progress = None,
         dtype: Any = None,
+        copy: bool | None = None,
     ):
-        metric_number(metric)
+        number = metric_number(metric)
         reading = _arrays.check_reading(dtype, metric)
-        rows = _arrays.native(_arrays.rows(corpus, "corpus", (2,), reading))
-        self._start(metric, rows)
+        copy = _memory.check_copy(copy)
+        rows = _arrays.rows(corpus, "corpus", (2,), reading)
+        threads = _threads.resolve(threads)
+        count, kind = len(rows), _arrays.working_dtype(rows)
+        if not (_arrays.readable(rows, kind) and _memory.stays(corpus, rows, copy)):
+            rows = _memory.copied(rows, kind, count + count // SPARE)
+        self._start(metric, Store.of(number, rows, count, threads, progress))
         self._reading = reading or self._reading
         if isinstance(corpus, np.ndarray) and _arrays.is_bfloat16(corpus.dtype):
             self._given = corpus.dtype
-        self._encode(rows, len(rows), 0, _threads.resolve(threads), progress)
 
-    def _start(self, metric: str, rows: np.ndarray) -> None:
+    def _start(self, metric: str, held: Store) -> None:
         self._metric = metric
-        self._rows = rows  # with room for more behind, if self._owned
-        self._given = SHOWN.get(rows.dtype, rows.dtype)  # their type as users see it
+        self._held = held
+        dtype = held.rows.dtype
+        self._given = SHOWN.get(dtype, dtype)  # the type of the rows as users see it
         # What unsigned integers are taken for that are to meet the rows.
-        self._reading = {BFLOAT16: "bfloat16", BITS: "bits"}.get(rows.dtype)
-        self._count = len(rows)
-        self._owned = False
-        self._panels, self._center = _aligned(0), _aligned(0)
+        self._reading = {BFLOAT16: "bfloat16", BITS: "bits"}.get(dtype)
         self._stats = NOTHING
         self._gate = Gate()
 
@@ -143,25 +155,29 @@ class FlatIndex:
 
     @property
     def vectors(self) -> np.ndarray:
-        view = self._rows[: self._count].view(self._given)
+        held = self._held
+        if len(held.gone):
+            with self._gate.reading():
+                held = self._compacted()
+        view = held.placed.view(self._given)
         view.flags.writeable = False
         return view
 
     @property
     def nbytes(self) -> int:
-        panels, center = _core.codes_bytes(self._count, self._rows.shape[1])
-        return self.vectors.nbytes + panels + center
+        return self._held.nbytes
 
     @property
     def stats(self) -> Explanation:
         return self._stats
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._held)
 
     def __repr__(self) -> str:
-        count, d = self.vectors.shape
-        return f"FlatIndex({count} x {d} {_arrays.type_name(self._rows.dtype)}, metric={self._metric!r})"
+        held = self._held
+        count, d, dtype = len(held), held.rows.shape[1], held.rows.dtype
+        return f"FlatIndex({count} x {d} {_arrays.type_name(dtype)}, metric={self._metric!r})"
 
     # ---- searching ------------------------------------------------------------------------
 
@@ -187,14 +203,15 @@ class FlatIndex:
         k, plain = check_k(k), where is None and threads is None and progress is None
         threads = _threads.resolve(threads)
         with self._gate.reading():
-            if plain:
-                number = _core.METRICS[self._metric]
-                small = _core.topk_plain(number, queries, self._rows[: self._count], k, self._coded())
+            held = self._held
+            if plain and held.live is None:
+                small = _core.topk_plain(held.metric, queries, held.placed, k, held.codes)
                 if small is not None:
                     self._count_in(small[0].told())
                     return TopK(*small[1:])
-            q, corpus, eligible = self._ready(queries, where)
+            q, corpus, eligible = self._ready(held, queries, where)
             found, told = find_topk(q, corpus, k, self._metric, eligible, threads, progress)
+            found = held.numbered(found)
             self._count_in(told)
         return TopK(found.indices[0], found.values[0]) if q.single else found
 
@@ -225,24 +242,24 @@ class FlatIndex:
         """
         threshold, threads = check_threshold(threshold, self._metric), _threads.resolve(threads)
         with self._gate.reading():
-            q, corpus, eligible = self._ready(queries, where)
+            held = self._held
+            q, corpus, eligible = self._ready(held, queries, where)
             found, told = find_within(q, corpus, threshold, self._metric, eligible, threads, progress)
+            found = held.numbered(found)
             self._count_in(told)
         return found
 
-    def _ready(self, queries: Any, where: Any) -> tuple[Queries, Corpus, Eligible]:
-        rows = self._rows[: self._count]
+    def _ready(self, held: Store, queries: Any, where: Any) -> tuple[Queries, Corpus, Eligible]:
+        """Queries, rows in their places, and which may be found. (Another reader may replace self._held.)"""
+        rows = held.placed
         q = _arrays.rows(queries, "queries", (1, 2), self._reading)
         _arrays.same_width(q, "queries", rows, "the index")
         single, q = q.ndim == 1, np.atleast_2d(q)
         if rows.dtype in (*_arrays.WHOLE, BITS):  # which are measured with their own type only
             q = _arrays.exactly(q, "queries", rows.dtype, "the index")
         dtype, _ = _arrays.agreed(q, "queries", rows, "the index")
-        corpus = Corpus(rows, rows.dtype, self._coded())
-        return Queries(q, dtype, single), corpus, eligible_rows(where, len(rows))
-
-    def _coded(self) -> tuple[np.ndarray, np.ndarray] | None:
-        return (self._panels, self._center) if len(self._panels) else None
+        corpus = Corpus(rows, rows.dtype, held.codes)
+        return Queries(q, dtype, single), corpus, held.eligible(where)
 
     def _count_in(self, told: tuple[str, int, int, int]) -> None:
         self._gate.guard(self._add_stats, told)
@@ -254,7 +271,10 @@ class FlatIndex:
 
     def add(self, rows: Any, *, threads: Any = None) -> range:
         """
-        Append rows. The first time, the index takes a copy of its corpus.
+        Append rows.
+
+        When there is no room left, all rows are copied to where there is room for half as many again; those
+        of a corpus that was not copied, the first time.
 
         Parameters
         ----------
@@ -277,23 +297,19 @@ class FlatIndex:
         """
         more = np.atleast_2d(_arrays.rows(rows, "rows", (1, 2), self._reading))
         threads = _threads.resolve(threads)
-        more = _arrays.exactly(more, "rows", self._rows.dtype, "the index")
+        more = _arrays.exactly(more, "rows", self._held.rows.dtype, "the index")
         with self._gate.writing():
-            _arrays.same_width(more, "rows", self._rows[: self._count], "the index")
-            first, count, rows = self._count, self._count + len(more), self._rows
-            grown = not self._owned or count > len(rows)
-            if grown:
-                rows = np.empty((max(count, first + first // 2), rows.shape[1]), rows.dtype)
-                rows[:first] = self._rows[:first]
-            rows[first:count] = more
-            # With a new place comes a new center: the old one may be far from what was added.
-            self._encode(rows, count, 0 if grown else first, threads)
-            self._owned = True
-        return range(first, count)
+            held = self._held
+            _arrays.same_width(more, "rows", held.rows, "the index")
+            self._held = held.with_more(more, threads)
+            return range(len(held), len(held) + len(more))
 
     def remove(self, where: Any, *, threads: Any = None) -> int:
         """
-        Remove rows. Those that remain are copied and numbered anew, as by `numpy.delete`.
+        Remove rows. Those that remain are numbered anew, as by `numpy.delete`.
+
+        They stay where they are, and searches pass over what is gone, until that is an eighth of all. Then
+        they are copied, or before, when `vectors`, `save` or a pickle needs them side by side.
 
         Parameters
         ----------
@@ -311,44 +327,21 @@ class FlatIndex:
         if where is None:
             raise TypeError("where is None; accepted are a boolean mask or row ids of the rows to remove")
         with self._gate.writing():
-            gone = eligible_rows(where, self._count)
-            keep = np.ones(self._count, bool)
-            if gone.mask is not None:
-                keep[gone.mask] = False
-            else:
-                keep[slice(None) if gone.ids is None else gone.ids] = False
-            first = int(np.argmin(keep)) if gone.count else self._count
+            gone = eligible_rows(where, len(self._held))
             if gone.count:
-                rows = self._rows[: self._count][keep]
-                self._encode(rows, len(rows), first, threads)
-                self._owned = True
+                self._held = self._held.without(gone, threads)
         return gone.count
 
-    def _encode(
-        self, rows: np.ndarray, count: int, first: int, threads: int, progress: Progress = None
-    ) -> None:
-        """Take these rows (and room behind) for the index's, with new codes for those from `first` on."""
-        panels, center = self._panels, self._center
-        needed, center_bytes = _core.codes_bytes(len(rows), rows.shape[1])
-        # If this is interrupted, the index goes on without codes.
-        self._panels = self._center = _aligned(0)
-        if len(panels) < needed or not panels.flags.writeable:
-            panels, first = _aligned(needed), 0
-        if first < PANEL:
-            center = _aligned(center_bytes)
-        if needed and count:
-            job = _core.encode(
-                _core.METRICS[self._metric], rows[:count], first // PANEL * PANEL, panels, center
-            )
-            _threads.run(job, threads, progress)
-        self._rows, self._count, self._panels, self._center = rows, count, panels, center
+    def _compacted(self) -> Store:
+        """What it holds, with nothing gone; for those who read or write."""
+        held = self._held
+        self._gate.guard(self._replace, held, held.compacted(_threads.resolve(None)))
+        return self._held
 
-    def _codes(self) -> tuple[np.ndarray, np.ndarray]:
-        """The codes without the room behind; made again if that was interrupted."""
-        panels, center = _core.codes_bytes(self._count, self._rows.shape[1])
-        if len(self._panels) < panels:
-            self._encode(self._rows, self._count, 0, _threads.resolve(None))
-        return self._panels[:panels], self._center[:center]
+    def _replace(self, old: Store, new: Store) -> None:
+        """Unless another reader was faster."""
+        if self._held is old:
+            self._held = new
 
     # ---- keeping ------------------------------------------------------------------------------
 
@@ -364,7 +357,8 @@ class FlatIndex:
             A link is followed, and a file that is replaced keeps its permissions.
         """
         with self._gate.writing():
-            _file.save(path, self._metric, self._rows[: self._count], *self._codes())
+            held = self._compacted()
+            _file.save(path, self._metric, held.placed, *held.exact_codes())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, mmap: bool = True, verify: bool = False) -> FlatIndex:
@@ -398,17 +392,17 @@ class FlatIndex:
         The file does not tell ml_dtypes from uint16: bfloat16 ``vectors`` come back as uint16.
         """
         index = cls.__new__(cls)
-        metric, rows, panels, center = _file.load(path, mmap, verify)
-        index._start(metric, rows)
-        index._panels, index._center = panels, center
+        metric, rows, *codes = _file.load(path, mmap, verify)
+        index._start(metric, Store.kept(_core.METRICS[metric], rows, *codes))
         return index
 
     def __getstate__(self) -> dict[str, Any]:
         with self._gate.writing():
-            panels, center = self._codes()
+            held = self._compacted()
+            panels, center = held.exact_codes()
             return {
                 "metric": self._metric,
-                "rows": np.array(self._rows[: self._count]),
+                "rows": np.array(held.placed),
                 "given": self._given,
                 "reading": self._reading,
                 "panels": np.array(panels),
@@ -417,20 +411,12 @@ class FlatIndex:
             }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self._start(state["metric"], state["rows"])
+        number, panels = _core.METRICS[state["metric"]], _memory.aligned(state["panels"].size)
+        panels[:] = state["panels"]
+        self._start(state["metric"], Store.kept(number, state["rows"], panels, state["center"]))
         self._given = state.get("given", self._given)
         self._reading = state.get("reading", self._reading)
-        self._owned = bool(self._rows.flags.writeable)
         vars(self).update(state["more"])
-        self._panels, self._center = (_aligned(state[name].size) for name in ("panels", "center"))
-        self._panels[:], self._center[:] = state["panels"], state["center"]
-
-
-def _aligned(size: int) -> np.ndarray:
-    """So many zero bytes, on a multiple of 64."""
-    memory = np.zeros(size + 64, np.uint8)
-    start = -memory.ctypes.data % 64
-    return memory[start : start + size]
 
 
 def explain(
@@ -491,7 +477,7 @@ def explain(
         if _arrays.check_reading(dtype, metric) not in (None, corpus._reading):
             raise ValueError(f"dtype={dtype!r}, but the index takes {corpus._reading!r}")
         with corpus._gate.reading():
-            q, source, eligible = corpus._ready(queries, where)
+            q, source, eligible = corpus._ready(corpus._held, queries, where)
             return _explained(q, source, k, threshold, metric, eligible, number_of_threads)
     metric = "euclidean" if metric is None else metric
     metric_number(metric)
