@@ -19,28 +19,15 @@ VB_INLINE double wide_at(const char *row, size_t i)
     return x;
 }
 
-static int all_finite(vb_type type, const void *row, size_t d)
-{
-    int finite = 1;
-    if (type == VB_F64) /* without an early exit, so that it vectorises */
-        for (size_t i = 0; i < d; i++)
-            finite &= fabs(wide_at(row, i)) <= DBL_MAX;
-    else
-        for (size_t i = 0; i < d; i++)
-            finite &= fabs(vb_element(type, row, i)) <= DBL_MAX;
-    return finite;
-}
-
 double vb_apart_dot(const vb_pair_of_rows *pair, double sum)
 {
     const vb_apart how = {.scale_a = shrink, .scale_x = shrink, .wide = 1};
     double scaled;
 
-    if (fabs(sum) <= DBL_MAX || pair->a_type != VB_F64 || !all_finite(pair->a_type, pair->a, pair->d) ||
-        !all_finite(pair->x_type, pair->x, pair->d))
+    if (fabs(sum) <= DBL_MAX || pair->a_type != VB_F64)
         return sum;
     vb_kernels.scaled[VB_DOT][pair->x_type](pair->a, pair->x, pair->d, &how, &scaled);
-    return scaled * swell * swell;
+    return scaled == scaled ? scaled * swell * swell : sum; /* NaN only of rows that are not finite */
 }
 
 double vb_apart_euclidean(const vb_pair_of_rows *pair, double sum)

@@ -17,6 +17,8 @@ static uint64_t key_of(double score)
     return bits & sign ? ~bits : bits | sign;
 }
 
+int vb_best_is_full(const vb_best *best) { return best->bar.key != no_bar; }
+
 double vb_best_score(uint64_t key)
 {
     const uint64_t bits = key & sign ? key ^ sign : ~key;

@@ -30,6 +30,9 @@ void vb_best_offer(vb_best *best, const int64_t *rows, const double *scores, siz
 /* Sort the k best (or as many as came) to the front and return how many. */
 size_t vb_best_finish(vb_best *best);
 
+/* Whether there are k, so that the bar is that of the worst of them. */
+int vb_best_is_full(const vb_best *best);
+
 double vb_best_score(uint64_t key);
 
 #endif

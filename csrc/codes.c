@@ -39,12 +39,16 @@
  *   - Q . C, rounded to float32: u |Q| reach, in `lost`; products and sums on the right of (2): less
  *     than 4 u of each term: a and t are smaller, and k larger, by 2^-21 of themselves.
  *
+ * Rows are multiplied by a power of two, the scale, beforehand, which brings tiny and huge ones near 1, and so are queries: for
+ * Euclidean distances by the same one. Bars are, too.
+ *
  * A row whose squares would leave float32 (|y| elements outside 2^-50 .. 2^50, NaN, infinity), has
  * unit NaN: no comparison with NaN rules it out. A query of that kind gets a = NaN.
  */
 #include "codes.h"
 
 #include <float.h>
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,23 +66,71 @@ size_t vb_center_size(size_t d) { return vb_divide_up(d, VB_LANES) * VB_LANES; }
 
 static size_t round_up(size_t bytes) { return vb_divide_up(bytes, VB_LINE) * VB_LINE; }
 
-void vb_find_center(const vb_view *rows, size_t n, vb_type type, size_t d, float *center, double *sum)
+/* ---- scale and center ------------------------------------------------------------------------ */
+
+double vb_scale_of(int exponent) { return ldexp(1.0, exponent); }
+double vb_panel_scale(const vb_panel *panel) { return vb_scale_of((int)panel->exponent); }
+
+enum { MOST_EXPONENT = 1000, NOT_ONE = INT_MIN };
+
+/* Of the largest element of a row; NOT_ONE if that is zero, or no number. */
+static int exponent_of(vb_type type, const char *row, size_t d)
+{
+    double most = 0.0;
+    int exponent;
+    for (size_t i = 0; i < d; i++) {
+        const double x = fabs(vb_element(type, row, i));
+        most = x > most ? x : most;
+    }
+    frexp(most, &exponent);
+    return most > 0.0 && most <= DBL_MAX ? exponent : NOT_ONE;
+}
+
+static int compare_exponents(const void *a, const void *b) { return *(const int *)a - *(const int *)b; }
+
+/* What brings the middle one of some rows near 1, if it is not near it as it is. */
+static int exponent_for(const vb_view *rows, size_t n, vb_type type, size_t d)
+{
+    enum { SAMPLE = 33, ORDINARY = 24 };
+    int found[SAMPLE], exponent;
+    size_t count = 0;
+
+    if (type == VB_F16)
+        return 0;
+    for (size_t r = 0; r < n && count < SAMPLE; r += vb_max(n / SAMPLE, 1)) {
+        const int e = exponent_of(type, vb_row(rows, r), d);
+        if (e != NOT_ONE)
+            found[count++] = e;
+    }
+    if (!count)
+        return 0;
+    qsort(found, count, sizeof *found, compare_exponents);
+    exponent = -found[count / 2];
+    if (exponent >= -ORDINARY && exponent <= ORDINARY)
+        return 0;
+    return exponent > MOST_EXPONENT ? MOST_EXPONENT : exponent < -MOST_EXPONENT ? -MOST_EXPONENT : exponent;
+}
+
+int vb_find_center(const vb_view *rows, size_t n, vb_type type, size_t d, float *center, double *sum)
 {
     enum { PIECE = 64 };
     const size_t most = 512, step = vb_max(n / most, 1);
-    double square;
+    double square, scale;
     size_t count = 0;
+    int exponent;
 
     memset(sum, 0, d * sizeof *sum);
     memset(center, 0, vb_center_size(d) * sizeof *center);
     for (size_t i = 0; type == VB_U8 && i < d; i++)
         center[i] = 128.0f;
     if (vb_type_kind(type) != VB_REAL)
-        return;
+        return 0;
+    exponent = exponent_for(rows, n, type, d);
+    scale = vb_scale_of(exponent);
     for (size_t r = 0; r < n; r += step) {
         const char *row = vb_row(rows, r);
         vb_kernels.pair[VB_DOT][type](row, row, d, &square);
-        if (!(square <= largest_unit_range))
+        if (exponent == 0 ? !(square <= largest_unit_range) : exponent_of(type, row, d) + exponent > 25)
             continue;
         count++;
         for (size_t i = 0; i < d; i += PIECE) {
@@ -86,11 +138,12 @@ void vb_find_center(const vb_view *rows, size_t n, vb_type type, size_t d, float
             const size_t end = vb_min(d - i, PIECE);
             vb_widen(type, row + i * vb_type_size(type), end, piece);
             for (size_t j = 0; j < end; j++)
-                sum[i + j] += piece[j];
+                sum[i + j] += piece[j] * scale;
         }
     }
     for (size_t i = 0; count && i < d; i++)
         center[i] = (float)(sum[i] / (double)count);
+    return exponent;
 }
 
 /* ---- rows -------------------------------------------------------------------------- */
@@ -127,10 +180,13 @@ static void interleave(const uint8_t *codes, size_t pitch, size_t steps, uint8_t
         memcpy(at + (step * VB_PANEL + r) * 4, codes + r * pitch + step * 4, 4);
 }
 
-/* e(x), from float32 sums or, where they are at the edge of float32, from the row. NaN: it has none. */
+/* e(x), from float32 sums or, where they are at the edge of float32, from the row. NaN: it has none. Infinite: the row's value is
+ * NaN, whatever the query; no number is as bad, and it need not be looked at. */
 static double extent_of(const vb_encoding *e, const char *row, const vb_coding *coding)
 {
-    double square;
+    double square, scale = 1.0;
+    if (vb_type_kind(e->type) == VB_REAL && coding->norm != coding->norm)
+        return INFINITY;
     switch (e->metric) {
     case VB_METRIC_DOT:
         return 0.0;
@@ -138,16 +194,14 @@ static double extent_of(const vb_encoding *e, const char *row, const vb_coding *
     case VB_METRIC_SQEUCLIDEAN:
     case VB_METRIC_HAMMING:
     case VB_METRIC_JACCARD:
-        return coding->square / 2.0;
+        return coding->square <= FLT_MAX ? coding->square / 2.0 : (double)NAN;
     default:
         if (e->type != VB_F64 && coding->norm >= 0x1p-90f && coding->norm <= 0x1p90f)
             return sqrt((double)coding->norm);
         vb_kernels.pair[VB_DOT][e->type](row, row, e->d, &square);
-        /* A zero row has no cosine: no number is as bad, and it need not be looked at. (Squares of
-         * float32 do not underflow.) */
-        if (e->type != VB_F64 && square == 0.0)
-            return INFINITY;
-        return vb_square_is_safe(square) ? sqrt(square) : (double)NAN;
+        if (e->type == VB_F64)
+            square = vb_apart_square(row, e->d, square, &scale);
+        return vb_square_is_safe(square) ? sqrt(square) / scale * e->scale : (double)INFINITY;
     }
 }
 
@@ -183,19 +237,26 @@ static void encode_row(const vb_encoding *e, const char *row, void *scratch, uin
 
     switch (e->type) {
     case VB_F32:
+        if (e->scale != 1.0) {
+            for (size_t i = 0; i < e->d; i++)
+                narrow[i] = (float)(vb_element(VB_F32, row, i) * e->scale);
+            row = (const char *)narrow;
+        }
         vb_kernels.encode->call.encode(row, e->center, e->d, work, codes, found);
         break;
     case VB_F64:
         for (size_t i = 0; i < e->d; i++) {
             double wide;
             memcpy(&wide, row + i * sizeof wide, sizeof wide);
-            narrow[i] = (float)(wide - (double)e->center[i]);
+            narrow[i] = (float)(wide * e->scale - (double)e->center[i]);
         }
         vb_kernels.encode->call.encode((const char *)narrow, zeros, e->d, work, codes, found);
         break;
     case VB_F16:
     case VB_BF16:
         vb_kernels.widen[e->type](row, e->d, narrow);
+        for (size_t i = 0; e->scale != 1.0 && i < e->d; i++)
+            narrow[i] = (float)(narrow[i] * e->scale);
         vb_kernels.encode->call.encode((const char *)narrow, e->center, e->d, work, codes, found);
         break;
     case VB_B1:
@@ -206,8 +267,10 @@ static void encode_row(const vb_encoding *e, const char *row, void *scratch, uin
     }
 }
 
-void vb_encode_rows(const vb_encoding *e, const vb_view *rows, size_t n, void *scratch, vb_panel *panel)
+void vb_encode_rows(const vb_encoding *e, const vb_view *rows, size_t n, const char *before, void *scratch,
+                    vb_panel *panel)
 {
+    const size_t row_bytes = e->d * vb_type_size(e->type);
     const size_t steps = (e->d + 3) / 4, floats = round_up(vb_center_size(e->d) * sizeof(float));
     const int real = vb_type_kind(e->type) == VB_REAL;
     const double h = coding_error(e->d);
@@ -221,6 +284,9 @@ void vb_encode_rows(const vb_encoding *e, const vb_view *rows, size_t n, void *s
     if (!real) /* what lies between the last byte of a row and the next four */
         memset(codes, 0, AT_ONCE * pitch);
     panel->loss = panel->reach = 0.0f;
+    panel->exponent = (float)ilogb(e->scale);
+    panel->repeats = 0;
+    memset(panel->spare, 0, sizeof panel->spare);
     for (size_t r = 0; r < n; r++) {
         const char *row = vb_row(rows, r);
         uint8_t *code = codes + r % AT_ONCE * pitch;
@@ -233,10 +299,17 @@ void vb_encode_rows(const vb_encoding *e, const vb_view *rows, size_t n, void *s
          * rows. 768 float32: 800 ns a row without this, 500 with it. */
         if (r + 4 < n)
             vb_fetch(vb_row(rows, r + 4), e->d * vb_type_size(e->type));
+        if (before && memcmp(before, row, row_bytes) == 0)
+            panel->repeats |= (uint32_t)1 << r;
+        before = row;
         encode_row(e, row, scratch, code, &found);
         extent = extent_of(e, row, &found);
-        if (!real || ((found.most == 0.0f || (found.most >= smallest_unit_range && found.most <= largest_unit_range)) &&
-                      found.square <= FLT_MAX && extent == extent)) {
+        if (extent > DBL_MAX) {
+            panel->unit[r] = 1.0f;
+            panel->extent[r] = INFINITY;
+        } else if (!real ||
+                   ((found.most == 0.0f || (found.most >= smallest_unit_range && found.most <= largest_unit_range)) &&
+                    found.square <= FLT_MAX && extent == extent)) {
             const double loss = sqrt((double)found.loss), reach = sqrt((double)found.reach);
             const float worst = vb_at_least((loss + 0x1p-22 * (loss + reach)) * (1.0 + h)),
                         far = vb_at_least(reach * (1.0 + h));
@@ -281,7 +354,9 @@ static vb_status encode_tile(vb_job *job, size_t index, void *scratch, vb_pulse 
     for (size_t p = first; p < vb_min(first + TILE_PANELS, all); p++) {
         const size_t n = vb_min(e->rows.count - p * VB_PANEL, VB_PANEL);
         const vb_view rows = {e->rows.base + (ptrdiff_t)(p * VB_PANEL) * e->rows.stride, e->rows.stride, NULL, 0};
-        vb_encode_rows(&e->encoding, &rows, n, scratch, (vb_panel *)(e->panels + p * vb_panel_bytes(e->encoding.d)));
+        const char *before = p ? rows.base - e->rows.stride : NULL;
+        vb_encode_rows(&e->encoding, &rows, n, before, scratch,
+                       (vb_panel *)(e->panels + p * vb_panel_bytes(e->encoding.d)));
         if (vb_pulse_beat(pulse, n * e->encoding.d))
             return VB_STOPPED;
     }
@@ -299,10 +374,12 @@ vb_job *vb_codes_new(vb_metric metric, size_t d, const vb_rows *rows, size_t fir
         free(sum);
         return NULL;
     }
+    e->encoding = (vb_encoding){metric, rows->type, d, center, 1.0};
     if (first == 0)
-        vb_find_center(&view, rows->count, rows->type, d, center, sum);
+        e->encoding.scale = vb_scale_of(vb_find_center(&view, rows->count, rows->type, d, center, sum));
+    else
+        e->encoding.scale = vb_panel_scale((const vb_panel *)panels);
     free(sum);
-    e->encoding = (vb_encoding){metric, rows->type, d, center};
     e->rows = *rows;
     e->first = first / VB_PANEL;
     e->panels = panels;
@@ -315,6 +392,25 @@ vb_job *vb_codes_new(vb_metric metric, size_t d, const vb_rows *rows, size_t fir
 
 /* ---- queries ----------------------------------------------------------------------- */
 
+/* What brings a query that is not to be subtracted near 1, if it is far. */
+static double scale_for(const double *query, size_t d)
+{
+    enum { ORDINARY = 24 };
+    double most = 0.0;
+    int exponent;
+
+    for (size_t i = 0; i < d; i++)
+        most = fabs(query[i]) > most ? fabs(query[i]) : most;
+    if (!(most > 0.0 && most <= DBL_MAX))
+        return 1.0;
+    frexp(most, &exponent);
+    if (exponent >= -ORDINARY && exponent <= ORDINARY)
+        return 1.0;
+    return vb_scale_of(exponent < -MOST_EXPONENT  ? MOST_EXPONENT
+                       : exponent > MOST_EXPONENT ? -MOST_EXPONENT
+                                                  : -exponent);
+}
+
 void vb_suspect_init(vb_suspect *s, const vb_encoding *e, const double *query, int limit, double *w, int8_t *codes,
                      size_t stride, int32_t *bias)
 {
@@ -323,9 +419,9 @@ void vb_suspect_init(vb_suspect *s, const vb_encoding *e, const double *query, i
     double most = 0.0, least = 0.0, square = 0.0, center_square = 0.0, lost = 0.0, reach = 0.0;
     int32_t sum = 0;
 
-    *s = (vb_suspect){.scale = 1.0, .bar = NAN};
+    *s = (vb_suspect){.scale = 1.0, .scaled = euclidean ? e->scale : scale_for(query, e->d), .bar = NAN};
     for (size_t i = 0; i < e->d; i++) {
-        const double q = query[i], c = e->center[i];
+        const double q = query[i] * s->scaled, c = e->center[i];
         w[i] = euclidean ? q - c : q;
         most = w[i] > most ? w[i] : most;
         least = w[i] < least ? w[i] : least;
@@ -362,7 +458,7 @@ void vb_suspect_init(vb_suspect *s, const vb_encoding *e, const double *query, i
 void vb_suspect_init_bits(vb_suspect *s, const vb_encoding *e, const char *query, int8_t *codes, size_t stride,
                           int32_t *bias)
 {
-    *s = (vb_suspect){.scale = 1.0, .bar = NAN, .codable = 1};
+    *s = (vb_suspect){.scale = 1.0, .scaled = 1.0, .bar = NAN, .codable = 1};
     for (size_t i = 0; i < e->d || i % 4; i++)
         codes[i / 4 * stride + i % 4] = (int8_t)(i < e->d ? query[i] : 0);
     *bias = 0;
@@ -377,12 +473,15 @@ static float no_more_than(double x, double h) { return vb_at_most(x - fabs(x) * 
 void vb_suspect_bar(vb_suspect *s, const vb_encoding *e, double bar, float *a, float *t)
 {
     const double g = canonical_error(e->d), h = coding_error(e->d);
+    /* What canonical sums lose to underflow. */
+    const double underflow = ((double)e->d + 64.0) * 0x1p-1073;
     double most, least = NAN, slope = 0.0, share;
 
     s->bar = bar;
     switch (e->metric) {
     case VB_METRIC_DOT:
-        least = -bar - s->center_dot - s->center_slack - 0x1p-50 * fabs(bar);
+        least = ((-bar - 0x1p-50 * fabs(bar)) - underflow) * s->scaled * e->scale - s->center_dot - s->center_slack;
+        slope = 0x1p-60; /* e is 0, or infinite */
         break;
     case VB_METRIC_JACCARD:
         share = 1.0 - bar - 0x1p-50;
@@ -393,7 +492,9 @@ void vb_suspect_bar(vb_suspect *s, const vb_encoding *e, double bar, float *a, f
     case VB_METRIC_EUCLIDEAN:
     case VB_METRIC_SQEUCLIDEAN:
     case VB_METRIC_HAMMING:
-        most = vb_most_square(e->metric, bar) * (1.0 + 4.0 * g);
+        most = e->metric == VB_METRIC_EUCLIDEAN ? vb_most_square(e->metric, bar * e->scale)
+                                                : (bar + underflow) * e->scale * e->scale;
+        most *= 1.0 + 4.0 * g;
         least = (s->square * (1.0 - 4.0 * g) - most) / 2.0 - 0x1p-50 * (s->square + most);
         slope = 1.0;
         break;
@@ -401,6 +502,10 @@ void vb_suspect_bar(vb_suspect *s, const vb_encoding *e, double bar, float *a, f
         slope = (vb_least_cosine(e->metric, e->d, bar) - 4.0 * g) * s->length;
         least = -s->center_dot - s->center_slack;
     }
-    *a = s->codable ? no_more_than(least / s->scale, 0.0) : NAN;
+    *a = s->codable && fabs(bar) <= DBL_MAX ? no_more_than(least / s->scale, 0.0) : NAN;
     *t = no_more_than(slope / s->scale, h);
+    if (bar == INFINITY) { /* anything but NaN */
+        *a = -0x1p100f;
+        *t = 0x1p-60f;
+    }
 }

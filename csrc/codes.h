@@ -14,6 +14,7 @@ typedef struct {
     vb_type type;
     size_t d;
     const float *center; /* subtracted from every row; vb_center_size(d) numbers, the last of them zeros */
+    double scale;        /* a power of two, by which rows are multiplied before */
 } vb_encoding;
 
 size_t vb_center_size(size_t d);
@@ -22,13 +23,18 @@ size_t vb_center_size(size_t d);
 VB_INLINE vb_type vb_code_type(vb_type type) { return vb_type_kind(type) == VB_BITS ? VB_B1 : VB_I8; }
 
 /* A center for these rows: of real ones the mean of some of them, or zeros: any is right; near the mean, rows
- * lose least. Of others what makes bytes of them. sum: d numbers of working space. */
-void vb_find_center(const vb_view *rows, size_t n, vb_type type, size_t d, float *center, double *sum);
+ * lose least. Of others what makes bytes of them. sum: d numbers of working space. Returns the exponent of the scale (vb_scale_of),
+ * which brings rows that are all tiny, or huge, near 1: center is that of the scaled rows. */
+int vb_find_center(const vb_view *rows, size_t n, vb_type type, size_t d, float *center, double *sum);
+/* The scale of an exponent, and of encoded rows. */
+double vb_scale_of(int exponent);
+double vb_panel_scale(const vb_panel *panel);
 
 /* Bytes of working space for vb_encode_rows(), a multiple of VB_LINE. */
 size_t vb_encode_scratch(size_t d);
-/* Rows [0, n) of the view, n <= VB_PANEL, into a panel. */
-void vb_encode_rows(const vb_encoding *encoding, const vb_view *rows, size_t n, void *scratch, vb_panel *panel);
+/* Rows [0, n) of the view, n <= VB_PANEL, into a panel; before: the row before them, or NULL. */
+void vb_encode_rows(const vb_encoding *encoding, const vb_view *rows, size_t n, const char *before, void *scratch,
+                    vb_panel *panel);
 
 /* A query, as the bound sees it; lengths over the query's scale. */
 typedef struct {
@@ -38,6 +44,7 @@ typedef struct {
     double length;       /* of the query itself */
     double center_dot;   /* query . center */
     double center_slack; /* more than the rounding of that, and of canonical sums on the center's part */
+    double scaled;       /* what the query was multiplied by */
     double bar;          /* for which a and t stand */
     int codable;
 } vb_suspect;

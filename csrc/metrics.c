@@ -119,7 +119,7 @@ static double value_apart(const vb_scorer *s, const char *row, double sum, doubl
     const vb_pair_of_rows pair = pair_with(s, row);
     switch (s->metric) {
     case VB_METRIC_DOT:
-        return vb_apart_dot(&pair, sum);
+        return s->scoring.wide ? vb_apart_dot(&pair, sum) : sum;
     case VB_METRIC_EUCLIDEAN:
         return vb_apart_euclidean(&pair, sum);
     case VB_METRIC_COSINE:

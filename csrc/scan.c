@@ -75,6 +75,7 @@ typedef struct {
     float *whole, *lost;
     uint32_t *masks, *any; /* [panel][query], [query] */
     char *panels;
+    const char *before; /* the row before what is encoded next, or NULL */
     void *encode;
 } workspace;
 
@@ -146,7 +147,7 @@ static vb_status make_center(vb_search *s)
 
     s->center = vb_alloc(vb_center_size(s->d), sizeof *s->center);
     if (sum && s->center)
-        vb_find_center(&rows, s->span, s->corpus.type, s->d, s->center, sum);
+        s->scale = vb_scale_of(vb_find_center(&rows, s->span, s->corpus.type, s->d, s->center, sum));
     free(sum);
     return sum && s->center ? VB_OK : VB_NO_MEMORY;
 }
@@ -230,7 +231,7 @@ static vb_status meet(const workspace *w, size_t q, const chunk *c, const vb_col
     double scores[VB_CHUNK];
     uint32_t positions[VB_CHUNK];
     int64_t ids[VB_CHUNK];
-    const double bar = to->bar(to->context, q);
+    const double bar = to->bar(to->context, q, id_of(c, 0));
     const size_t found = vb_scorer_closer(&w->scorers[q], &c->rows, c->n, bar, positions, scores);
 
     for (size_t i = 0; i < found; i++)
@@ -238,15 +239,46 @@ static vb_status meet(const workspace *w, size_t q, const chunk *c, const vb_col
     return found ? to->take(to->context, q, ids, scores, found) : VB_OK;
 }
 
+/* ---- in which order ----------------------------------------------------------------
+ *
+ * Rows may be sorted, from far to near: then each would be the best so far. So some pieces from all over the split go first,
+ * and bring the bars down; then what lies between them. */
+
+typedef struct {
+    size_t start, end;
+    size_t seen; /* panels, in all stretches before */
+} stretch;
+
+enum { MOST_SEEDS = 32 };
+
+/* Stretch number i of so many seeds in a split, and of the seeds + 1 gaps between them; 0 past the last. */
+static int stretch_at(size_t start, size_t end, size_t seeds, size_t i, stretch *out)
+{
+    const size_t apart = seeds ? (end - start) / seeds / VB_PANEL * VB_PANEL : 0,
+                 half = apart / 2 / VB_PANEL * VB_PANEL;
+    const size_t gap = i - seeds;
+
+    if (i < seeds) {
+        out->start = start + i * apart + half;
+        out->end = out->start + VB_PANEL;
+        return 1;
+    }
+    if (gap > seeds)
+        return 0;
+    out->start = gap ? start + (gap - 1) * apart + half + VB_PANEL : start;
+    out->end = gap < seeds ? start + gap * apart + half : end;
+    return 1;
+}
+
 /* ---- by rows ----------------------------------------------------------------------- */
 
-static vb_status scan_rows(vb_search *s, workspace *w, size_t count, size_t start, size_t end, vb_pulse *pulse,
+static vb_status scan_rows(vb_search *s, workspace *w, size_t count, const stretch *here, vb_pulse *pulse,
                            const vb_collector *to)
 {
     const size_t most = vb_chunk_rows(s->corpus.type, s->d);
     chunk c;
 
-    for (size_t at = start; next_chunk(s, &at, end, most, &c);) {
+    for (size_t at = here->start; next_chunk(s, &at, here->end, most, &c);) {
         for (size_t q = 0; q < count; q++) {
             const vb_status status = meet(w, q, &c, to);
             if (status != VB_OK)
@@ -264,7 +296,7 @@ static vb_status scan_rows(vb_search *s, workspace *w, size_t count, size_t star
 
 /* The bars as they are now, as what rows of these panels have to reach. */
 static void raise_bars(workspace *w, const vb_encoding *encoding, size_t count, const char *panels, size_t n,
-                       const vb_collector *to)
+                       int64_t row, const vb_collector *to)
 {
     const float more = 1.0f + 0x1p-20f;
     float loss = 0.0f, reach = 0.0f;
@@ -275,7 +307,7 @@ static void raise_bars(workspace *w, const vb_encoding *encoding, size_t count, 
         reach = panel->reach > reach ? panel->reach : reach;
     }
     for (size_t q = 0; q < count; q++) {
-        const double bar = to->bar(to->context, q);
+        const double bar = to->bar(to->context, q, row);
         if (bar != w->suspects[q].bar)
             vb_suspect_bar(&w->suspects[q], encoding, bar, &w->coded.a[q], &w->coded.t[q]);
     }
@@ -310,6 +342,8 @@ static vb_status meet_leftovers(const vb_search *s, const workspace *w, leftover
         for (end = i + 1; end < left->n && end - i < VB_CHUNK && left->query[end] == left->query[i];)
             end++;
         for (fetched = vb_max(fetched, end); fetched < vb_min(end + ROWS_AHEAD, left->n); fetched++) {
+            if (w->scorers[left->query[fetched]].dead)
+                continue;
             vb_fetch(s->corpus.base + (ptrdiff_t)left->row[fetched] * s->corpus.stride, bytes);
             if (left->query[fetched] != left->query[fetched - 1])
                 vb_fetch(query_of(w, left->query[fetched]), s->d * (is_real(s) ? sizeof *w->narrow : 1));
@@ -367,15 +401,19 @@ static size_t first_id(const vb_where *where, int64_t row)
 static size_t live_rows(const vb_search *s, const chunk *c, size_t panels, uint32_t *live)
 {
     const int prepared = s->plan == VB_PLAN_CODES; /* else the chunk was made of rows that may be found */
-    const uint8_t *mask = prepared ? s->where.mask : NULL;
+    const uint8_t *mask = prepared ? s->where.mask : NULL, ones[8] = {1, 1, 1, 1, 1, 1, 1, 1};
     size_t count = 0;
 
     for (size_t p = 0; p < panels; p++) {
         const size_t rows = vb_min(c->n - p * VB_PANEL, VB_PANEL);
         live[p] = rows < VB_PANEL ? ((uint32_t)1 << rows) - 1 : UINT32_MAX;
-        for (size_t r = 0; mask && r < rows; r++)
-            if (!mask[c->first + p * VB_PANEL + r])
+        for (size_t r = 0; mask && r < rows; r++) {
+            const uint8_t *entry = mask + c->first + p * VB_PANEL + r;
+            if (r % 8 == 0 && r + 8 <= rows && memcmp(entry, ones, 8) == 0)
+                r += 7;
+            else if (!*entry)
                 live[p] &= ~((uint32_t)1 << r);
+        }
     }
     if (prepared && s->where.ids) {
         memset(live, 0, panels * sizeof *live);
@@ -388,6 +426,29 @@ static size_t live_rows(const vb_search *s, const chunk *c, size_t panels, uint3
     }
     for (size_t p = 0; p < panels; p++)
         count += count_bits(live[p]);
+    return count;
+}
+
+/* Clear the bits of rows that come after `most` equal ones, which go before them. run: how many equal rows there have been, at the
+ * end of the panels before. Returns how many rows are left. */
+static size_t drop_repeats(const char *panels, size_t bytes, size_t n, size_t most, size_t *run, uint32_t *live)
+{
+    size_t count = 0;
+
+    for (size_t p = 0; p < n; p++) {
+        const uint32_t repeats = ((const vb_panel *)(panels + p * bytes))->repeats;
+        if (repeats == 0) {
+            *run = live[p] >> (VB_PANEL - 1);
+        } else {
+            for (unsigned r = 0; r < VB_PANEL; r++) {
+                const uint32_t bit = (uint32_t)1 << r;
+                *run = (repeats & bit ? *run : 0) + !!(live[p] & bit);
+                if (*run > most)
+                    live[p] &= ~bit;
+            }
+        }
+        count += count_bits(live[p]);
+    }
     return count;
 }
 
@@ -414,8 +475,9 @@ static size_t next_panels(const vb_search *s, workspace *w, const vb_encoding *e
             some.rows.ids += first;
         else
             some.rows.base += (ptrdiff_t)first * some.rows.stride;
-        vb_encode_rows(encoding, &some.rows, vb_min(c->n - first, VB_PANEL), w->encode,
+        vb_encode_rows(encoding, &some.rows, vb_min(c->n - first, VB_PANEL), w->before, w->encode,
                        (vb_panel *)(w->panels + first / VB_PANEL * bytes));
+        w->before = vb_row(&c->rows, vb_min(first + VB_PANEL, c->n) - 1);
     }
     *panels = w->panels;
     return c->n;
@@ -459,21 +521,21 @@ static void encode_queries(const vb_search *s, workspace *w, const vb_encoding *
     }
 }
 
-static vb_status scan_codes(vb_search *s, workspace *w, size_t count, size_t start, size_t end, vb_pulse *pulse,
-                            const vb_collector *to)
+static vb_status scan_codes(vb_search *s, workspace *w, const vb_encoding *encoding, size_t count, stretch *here,
+                            vb_pulse *pulse, const vb_collector *to)
 {
-    const vb_encoding encoding = {s->metric, s->corpus.type, s->d,
-                                  s->plan == VB_PLAN_CODES ? s->codes.center : s->center};
     const size_t most = most_panels(s), steps = steps_of(s), bytes = vb_panel_bytes(s->d), pause = 16;
-    size_t seen = 0, direct = 0, panels_max = 1;
+    size_t direct = 0, run = 0, panels_max = vb_min(vb_max(here->seen, 1), most);
     uint32_t live[LONG_PANELS];
     const char *panels;
     chunk c;
 
-    encode_queries(s, w, &encoding, count);
+    w->before = NULL;
     /* Chunks grow from one panel: the bars are high until as many rows as are wanted have been met. */
-    for (size_t at = start; at < end && next_panels(s, w, &encoding, &at, end, panels_max, &c, &panels);) {
+    for (size_t at = here->start;
+         at < here->end && next_panels(s, w, encoding, &at, here->end, panels_max, &c, &panels);) {
         const size_t n = vb_divide_up(c.n, VB_PANEL), alive = live_rows(s, &c, n, live);
+        const size_t unlike = drop_repeats(panels, bytes, n, to->most_equal, &run, live);
         size_t left = 0;
         vb_status status = VB_OK;
 
@@ -482,8 +544,8 @@ static vb_status scan_codes(vb_search *s, workspace *w, size_t count, size_t sta
             memset(w->masks, 0xff, n * w->coded.count * sizeof *w->masks);
             memset(w->any, 0xff, count * sizeof *w->any);
             status = meet_masked(s, w, count, &c, live, n, &left, to);
-        } else if (alive) {
-            raise_bars(w, &encoding, count, panels, n, to);
+        } else if (unlike) {
+            raise_bars(w, encoding, count, panels, n, id_of(&c, 0), to);
             memset(w->any, 0, count * sizeof *w->any);
             for (size_t p = 0; p < n; p++) {
                 uint32_t *masks = w->masks + p * w->coded.count;
@@ -498,18 +560,39 @@ static vb_status scan_codes(vb_search *s, workspace *w, size_t count, size_t sta
             status = meet_masked(s, w, count, &c, live, n, &left, to);
             /* More than this share left over costs more than the sieve saves; then it is tried
              * again only now and then. Not at once: the bars come down in the first chunks. */
-            if (seen > 64 && left > alive * count / 4)
+            if (here->seen > 64 && left > unlike * count / 4)
                 direct = pause;
-            vb_counter_add(&s->sifted, (int64_t)(alive * count));
+            vb_counter_add(&s->sifted, (int64_t)(unlike * count));
         }
         if (status != VB_OK)
             return status;
-        seen += n;
-        panels_max = vb_min(seen, most);
+        here->seen += n;
+        panels_max = vb_min(here->seen, most);
         vb_counter_add(&s->met, (int64_t)(alive * count));
         vb_counter_add(&s->rescored, (int64_t)left);
         if (vb_pulse_beat(pulse, alive * count * s->d))
             return VB_STOPPED;
+    }
+    return VB_OK;
+}
+
+static vb_status scan_split(vb_search *s, workspace *w, size_t count, size_t start, size_t end, vb_pulse *pulse,
+                            const vb_collector *to)
+{
+    const int made = s->plan == VB_PLAN_CODES, by_rows = s->plan == VB_PLAN_ROWS;
+    const vb_encoding encoding = {s->metric, s->corpus.type, s->d, made ? s->codes.center : s->center,
+                                  made ? vb_panel_scale((const vb_panel *)s->codes.panels) : s->scale};
+    /* Only where the order does not matter, and where it can: of many more rows than a seed. */
+    const size_t panels = (end - start) / VB_PANEL, seeds = to->most_equal == SIZE_MAX ? 0 : panels / 16;
+    stretch here = {0};
+
+    if (!by_rows)
+        encode_queries(s, w, &encoding, count);
+    for (size_t i = 0; stretch_at(start, end, vb_min(seeds, MOST_SEEDS), i, &here); i++) {
+        const vb_status status =
+            by_rows ? scan_rows(s, w, count, &here, pulse, to) : scan_codes(s, w, &encoding, count, &here, pulse, to);
+        if (status != VB_OK)
+            return status;
     }
     return VB_OK;
 }
@@ -541,5 +624,5 @@ vb_status vb_scan(vb_search *s, size_t index, void *scratch, vb_pulse *pulse, co
             vb_scorer_screen(&w.scorers[q], narrow, s->corpus.base);
         }
     }
-    return (s->plan == VB_PLAN_ROWS ? scan_rows : scan_codes)(s, &w, count, start, end, pulse, to);
+    return scan_split(s, &w, count, start, end, pulse, to);
 }

@@ -21,15 +21,17 @@ typedef struct {
     vb_plan plan;
     vb_codes codes; /* of the corpus; or panels NULL */
     float *center;  /* for codes made on the way; or NULL */
+    double scale;   /* (codes.h) likewise */
     vb_counter met, sifted, rescored;
 } vb_search;
 
-/* What a search does with each query number q of the block: tell the score that a row must reach
- * (NaN: any), and take the row ids and scores that may have done so, ascending. */
+/* What a search does with each query number q of the block: tell the score that rows from `row` on must reach (NaN: any; infinite:
+ * any but NaN), and take the row ids and scores that may have done so. */
 typedef struct {
-    double (*bar)(void *context, size_t q);
+    double (*bar)(void *context, size_t q, int64_t row);
     vb_status (*take)(void *context, size_t q, const int64_t *ids, const double *scores, size_t n);
     void *context;
+    size_t most_equal; /* of equal rows only the first so many can be of use; SIZE_MAX: all, in ascending order */
 } vb_collector;
 
 /* bytes_per_query: what a tile keeps for a query beside what the scan does. The job's scratch begins

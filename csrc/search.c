@@ -36,10 +36,15 @@ typedef struct {
 static int64_t bar_of(uint64_t key) { return (int64_t)(key ^ (uint64_t)1 << 63); }
 static uint64_t key_of_bar(int64_t bar) { return (uint64_t)bar ^ (uint64_t)1 << 63; }
 
-static double topk_bar(void *context, size_t q)
+/* Where there are k rows already, but some of them are NaN, only NaN of an earlier row goes before those. */
+static double topk_bar(void *context, size_t q, int64_t row)
 {
     const topk_context *c = context;
-    return c->bars ? vb_best_score(key_of_bar(vb_counter_get(&c->bars[q]))) : c->best[q].bar_score;
+    const vb_best *best = &c->best[q];
+    if (c->bars)
+        return vb_best_score(key_of_bar(vb_counter_get(&c->bars[q])));
+    return best->bar_score != best->bar_score && vb_best_is_full(best) && best->bar.row < row ? INFINITY
+                                                                                              : best->bar_score;
 }
 
 static vb_status topk_take(void *context, size_t q, const int64_t *ids, const double *scores, size_t n)
@@ -71,7 +76,7 @@ static vb_status topk_tile(vb_job *job, size_t index, void *scratch, vb_pulse *p
     const size_t first = index / s->splits * s->block, count = vb_min(s->block, s->queries.count - first);
     const size_t capacity = vb_best_capacity(t->k);
     topk_context context;
-    const vb_collector collector = {topk_bar, topk_take, &context};
+    const vb_collector collector = {topk_bar, topk_take, &context, t->k};
     vb_status status;
 
     if (t->shared) {
@@ -230,9 +235,10 @@ static vb_status append(hit_list *list, hit h)
     return VB_OK;
 }
 
-static double within_bar(void *context, size_t q)
+static double within_bar(void *context, size_t q, int64_t row)
 {
     (void)q;
+    (void)row;
     return ((const within_context *)context)->within->score;
 }
 
@@ -254,7 +260,7 @@ static vb_status within_tile(vb_job *job, size_t index, void *scratch, vb_pulse 
 {
     within *w = (within *)job;
     within_context context = {w, &w->lists[index], index / w->search.splits * w->search.block};
-    const vb_collector collector = {within_bar, within_take, &context};
+    const vb_collector collector = {within_bar, within_take, &context, SIZE_MAX};
     return vb_scan(&w->search, index, scratch, pulse, &collector);
 }
 

@@ -152,7 +152,9 @@ typedef struct {
     float unit[VB_PANEL];   /* 1 / scale; NaN: this row has no codes, and is never ruled out */
     float extent[VB_PANEL]; /* a length of the row, over its scale (which one: codes.c) */
     float loss, reach;      /* the most that any of the rows lost to rounding, and the longest code: lengths */
-    float spare[14];
+    float exponent;         /* rows were multiplied by this power of two before */
+    uint32_t repeats;       /* bit r: row r has the bytes of the row before it */
+    float spare[12];
     uint8_t codes[]; /* [steps][VB_PANEL][4] */
 } vb_panel;
 

@@ -127,11 +127,10 @@ def dot(a: Sequence[float], b: Sequence[float]) -> float:
     if whole(a, b):
         return sum(x * y for x, y in zip(a, b, strict=True))
     found = canonical_sum(a, b)
-    if math.isfinite(found) or not all(map(math.isfinite, (*a, *b))):
+    if math.isfinite(found):
         return found
-    return (
-        canonical_sum(times(a, 2.0**-600), times(b, 2.0**-600)) * 2.0**600 * 2.0**600
-    )  # it overflowed on the way
+    scaled = canonical_sum(times(a, 2.0**-600), times(b, 2.0**-600))  # it may have overflowed on the way
+    return found if scaled != scaled else scaled * 2.0**600 * 2.0**600
 
 
 def sqeuclidean(a: Sequence[float], b: Sequence[float]) -> float:
