@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import _arrays, _core, _file, _threads
-from ._core import BFLOAT16, BITS
+from ._core import BITS
 from ._gate import Gate
 from ._measure import metric_number
 from ._search import (
@@ -32,11 +32,9 @@ if TYPE_CHECKING:
 
     Progress = Callable[[float, float], object] | None
 
-# What users are shown of rows of the package's own types.
-SHOWN = {BFLOAT16: np.dtype(np.uint16), BITS: np.dtype(np.uint8)}
 PANEL = 32  # rows, which have their codes together
 # The attributes of an index; a subclass may have more.
-OWN = {"_metric", "_rows", "_given", "_reading", "_count", "_owned", "_panels", "_center", "_stats", "_gate"}
+OWN = {"_metric", "_rows", "_reading", "_count", "_owned", "_panels", "_center", "_stats", "_gate"}
 
 
 class FlatIndex:
@@ -62,13 +60,14 @@ class FlatIndex:
     progress : callable, optional
         Called about ten times a second with the work done and the total.
     dtype : {"bfloat16", "bits"}, optional
-        What a uint16 or uint8 corpus holds: as for `dot`. Queries and rows to add are then read likewise.
+        What a uint16 or uint8 corpus holds: as for `dot`. Queries and rows to add are then read likewise, and
+        by an index that is loaded too.
 
     Attributes
     ----------
     metric : str
     vectors : ndarray, shape (m, d)
-        The rows, read-only.
+        The rows, read-only. bfloat16 comes as `astype` returns it.
     nbytes : int
         Bytes of the rows and their codes.
     stats : Explanation
@@ -117,18 +116,14 @@ class FlatIndex:
         metric_number(metric)
         reading = _arrays.check_reading(dtype, metric)
         rows = _arrays.native(_arrays.rows(corpus, "corpus", (2,), reading))
-        self._start(metric, rows)
-        self._reading = reading or self._reading
-        if isinstance(corpus, np.ndarray) and _arrays.is_bfloat16(corpus.dtype):
-            self._given = corpus.dtype
+        self._start(metric, rows, reading)
         self._encode(rows, len(rows), 0, _threads.resolve(threads), progress)
 
-    def _start(self, metric: str, rows: np.ndarray) -> None:
+    def _start(self, metric: str, rows: np.ndarray, reading: str | None) -> None:
         self._metric = metric
         self._rows = rows  # with room for more behind, if self._owned
-        self._given = SHOWN.get(rows.dtype, rows.dtype)  # their type as users see it
-        # What unsigned integers are taken for that are to meet the rows.
-        self._reading = {BFLOAT16: "bfloat16", BITS: "bits"}.get(rows.dtype)
+        # What unsigned integers are taken for that are to meet the rows; those of ml_dtypes do not tell.
+        self._reading = "bits" if rows.dtype == BITS else reading
         self._count = len(rows)
         self._owned = False
         self._panels, self._center = _aligned(0), _aligned(0)
@@ -143,7 +138,7 @@ class FlatIndex:
 
     @property
     def vectors(self) -> np.ndarray:
-        view = self._rows[: self._count].view(self._given)
+        view = self._rows[: self._count].view(_arrays.shown(self._rows.dtype))
         view.flags.writeable = False
         return view
 
@@ -229,6 +224,16 @@ class FlatIndex:
             found, told = find_within(q, corpus, threshold, self._metric, eligible, threads, progress)
             self._count_in(told)
         return found
+
+    def agreed_queries(self, queries: Any, metric: Any, dtype: Any) -> Any:
+        """Queries of a call that has a metric and a dtype of its own, which have to be those of the index."""
+        if metric not in (None, self._metric):
+            raise ValueError(f"metric={metric!r}, but the index has metric {self._metric!r}")
+        reading = _arrays.check_reading(dtype, self._metric)
+        if (reading == "bits") != (self._reading == "bits") and reading is not None:
+            takes = repr(self._reading) if self._reading else _arrays.type_name(self._rows.dtype)
+            raise ValueError(f"dtype={dtype!r}, but the index takes {takes}")
+        return _arrays.rows(queries, "queries", (1, 2), reading) if reading == "bfloat16" else queries
 
     def _ready(self, queries: Any, where: Any) -> tuple[Queries, Corpus, Eligible]:
         rows = self._rows[: self._count]
@@ -364,7 +369,7 @@ class FlatIndex:
             A link is followed, and a file that is replaced keeps its permissions.
         """
         with self._gate.writing():
-            _file.save(path, self._metric, self._rows[: self._count], *self._codes())
+            _file.save(path, self._metric, self._rows[: self._count], *self._codes(), self._reading)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, mmap: bool = True, verify: bool = False) -> FlatIndex:
@@ -393,13 +398,10 @@ class FlatIndex:
         ValueError
             It is no index, or is truncated, damaged, or of a newer version; with its path and the reason.
 
-        Notes
-        -----
-        The file does not tell ml_dtypes from uint16: bfloat16 ``vectors`` come back as uint16.
         """
         index = cls.__new__(cls)
-        metric, rows, panels, center = _file.load(path, mmap, verify)
-        index._start(metric, rows)
+        metric, rows, panels, center, reading = _file.load(path, mmap, verify)
+        index._start(metric, rows, reading)
         index._panels, index._center = panels, center
         return index
 
@@ -409,7 +411,6 @@ class FlatIndex:
             return {
                 "metric": self._metric,
                 "rows": np.array(self._rows[: self._count]),
-                "given": self._given,
                 "reading": self._reading,
                 "panels": np.array(panels),
                 "center": np.array(center),
@@ -417,9 +418,7 @@ class FlatIndex:
             }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self._start(state["metric"], state["rows"])
-        self._given = state.get("given", self._given)
-        self._reading = state.get("reading", self._reading)
+        self._start(state["metric"], state["rows"], state["reading"])
         self._owned = bool(self._rows.flags.writeable)
         vars(self).update(state["more"])
         self._panels, self._center = (_aligned(state[name].size) for name in ("panels", "center"))
@@ -485,11 +484,7 @@ def explain(
         raise ValueError(f"explain takes either k or threshold; got k={k!r} and threshold={threshold!r}")
     number_of_threads = _threads.resolve(threads)
     if isinstance(corpus, FlatIndex):
-        if metric not in (None, corpus.metric):
-            raise ValueError(f"metric={metric!r}, but the index has metric {corpus.metric!r}")
-        metric = corpus.metric
-        if _arrays.check_reading(dtype, metric) not in (None, corpus._reading):
-            raise ValueError(f"dtype={dtype!r}, but the index takes {corpus._reading!r}")
+        queries, metric = corpus.agreed_queries(queries, metric, dtype), corpus.metric
         with corpus._gate.reading():
             q, source, eligible = corpus._ready(queries, where)
             return _explained(q, source, k, threshold, metric, eligible, number_of_threads)
