@@ -97,6 +97,15 @@ ADVICE = {
         lambda: table("pyarrow", **ROWS, c=[0.0, 1.0], t=["x", "y"]),
         "{0}.drop_columns(['t'])",
     ),
+    "polars bools": (lambda: table("polars", **ROWS, c=[0.0, 1.0], t=[True, False]), "{0}.drop(['t'])"),
+    "pyarrow bools": (
+        lambda: table("pyarrow", **ROWS, c=[0.0, 1.0], t=[True, False]),
+        "{0}.drop_columns(['t'])",
+    ),
+    "dataset": (
+        lambda: from_module("pyarrow.dataset").dataset(table("pyarrow", **ROWS, c=[0.0, 1.0])),
+        "{0}.to_table()",
+    ),
     "pyarrow batch": (
         lambda: from_module("pyarrow").RecordBatch.from_pydict({"t": ["x", "y"], "v": VECTORS}),
         "{0}['v']",
@@ -165,6 +174,8 @@ def test_indexes_and_their_files(folder):
         ([np.ones(3), np.ones(3), np.ones(2)], "row 0 has 3 numbers, and row 2 2$"),
         (np.array([[1.0], [1.0, 2.0]], object), "row 0 has 1 numbers, and row 1 2$"),
         ([[1.0], 2.0], "nor rows of one length$"),
+        ([[[1.0], [2.0, 3.0]]], r"nor rows of numbers of one length; see what is at 0 \(list\)"),
+        ({"a": 1, "b": "c"}, "pass an array, none of which it has under 'a', 'b'"),
         ([[1.0], {"a": 1}], r"nor rows of numbers of one length; see what is at 1 \(dict\)"),
         (object(), r"\(object\) is not an array of numbers$"),
         (np.ones(3), r"has shape \(3,\); accepted is \(m, d\); pass np.atleast_2d\(corpus\)"),

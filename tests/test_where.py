@@ -75,6 +75,7 @@ MISSING = {
     "masked mask": (lambda: np.ma.masked_array(MASK, [0, 1, 0, 0, 0]), "where.filled(False)"),
     "ids": (lambda: [1, None], None),
     "mask": (lambda: [True, None, True, False, True], None),
+    "rows of ids": (lambda: [[1, None]], None),
     "NaN": (lambda: np.array([1.0, np.nan]), None),
     "NaN of a list": (lambda: [1, float("nan")], None),
     "a masked number in a list": (lambda: [1, np.ma.masked], None),
@@ -207,6 +208,7 @@ ROWS = {
     "pyarrow table": (lambda: frame("pyarrow"), "{0}.drop_null()"),
     "pyarrow slice of a table": (lambda: frame("pyarrow")[0:2], "{0}.drop_null()"),
     "pyarrow batch": (lambda: frame("pyarrow").to_batches()[0], "{0}.drop_null()"),
+    "pyarrow structs": (lambda: pa([{"a": 1.0, "b": 2.0, "c": 3.0}, None]), None),
     "pyarrow dictionary": (lambda: pa(HOLES["a"]).dictionary_encode(), None),
     "pyarrow entries": (
         lambda: library("pyarrow").DictionaryArray.from_arrays([1, 0, 1], pa([None, 2.0])),

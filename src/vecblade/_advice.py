@@ -90,6 +90,8 @@ def theirs(x: Any, name: str) -> str | None:
         return mapping(x, name)
     if has(x, "collect", "collect_schema"):
         return lazy(x, name)
+    if has(x, "to_table", "schema"):
+        return f", but a dataset; pass {name}.to_table()"
     if type(x).__module__.startswith("polars.") and has(x, "over"):
         return ", but an expression; pass a column, as frame.select(...).to_series() returns it"
     if has(x, "toarray", "nnz"):
@@ -207,6 +209,8 @@ def entry(x: Any, name: str) -> str:
     if not axes:
         return f"one of its arrays, {name}[...]"
     best = names[next((axes.index(n) for n in (2, 1) if n in axes), 0)]
+    if not max(axes):
+        return f"an array, none of which it has under {', '.join(map(repr, names[:MOST_NAMES]))}"
     more = f" (it has {', '.join(map(repr, names[:MOST_NAMES]))})" if len(names) > 1 else ""
     return f"{name}[{best!r}]{more}"
 
@@ -262,7 +266,7 @@ def table(x: Any, name: str) -> str:
 
 def shape_of(x: Any) -> tuple[int, ...] | None:
     """The shape of numbers; None if they are none, or are rows of several lengths."""
-    if isinstance(x, (str, bytes, Mapping)):
+    if isinstance(x, (str, bytes, Mapping)) or has(x, "nnz"):
         return None
     try:
         array = x if hasattr(x, "shape") and hasattr(x, "dtype") else np.asarray(x)

@@ -47,7 +47,8 @@ def read(x: Any, name: str) -> np.ndarray | None:
     if form is None:
         if (at := first_missing(kind, chunks)) is not None:
             raise _missing.rows_refusal(x, name, at)
-        if _advice.is_table(x) and not {form_of(child) for child in kind[1]} <= {*NUMBERS, "b", "dictionary"}:
+        forms = {form_of(child) for child in kind[1]}
+        if _advice.is_table(x) and not (forms <= {"b"} or forms <= {*NUMBERS, "dictionary"}):
             raise _advice.no_array(x, name, _advice.table(x, name))
         return None
     arrays, before = [], 0

@@ -28,7 +28,8 @@ def rows_refusal(x: Any, name: str, at: int) -> TypeError:
     """The same for rows of numbers, with what to call. From a column of vectors rows can only be left out."""
     vectors = holds_vectors(x)
     fill = method(x, FILL) if not vectors and holds_numbers(x) else None
-    drop = method(x, DROP) if vectors or getattr(x, "ndim", 2) == 2 else None
+    rows = vectors or (getattr(x, "ndim", 2) == 2 and holds_numbers(x))
+    drop = method(x, DROP) if rows else None
     calls = [f"{name}.{fill}(0)"] if fill else []
     calls += [f"{name}.{drop}()"] if drop else []
     if fill and is_pandas(x) and np.asarray(x).dtype.kind == "f":
@@ -53,7 +54,7 @@ def holds_vectors(x: Any) -> bool:
 def holds_numbers(x: Any) -> bool:
     """Whether a number can take the place of what is missing: not of a category, nor of all there is."""
     form = str(getattr(x, "type", getattr(x, "dtype", "")))
-    return not form.startswith(("category", "dictionary", "null"))
+    return not form.startswith(("category", "dictionary", "null", "struct"))
 
 
 def is_pandas(x: Any) -> bool:
@@ -113,7 +114,7 @@ def first_item(items: Iterable[Any]) -> int | None:
     for at, item in enumerate(items):
         if is_missing(item):
             return at
-        inside = isinstance(item, (list, tuple)) or (isinstance(item, np.ndarray) and item.dtype == object)
-        if inside and np.ndim(item) and first_item(item) is not None:
+        objects = isinstance(item, np.ndarray) and item.dtype == object and item.ndim > 0
+        if (objects or isinstance(item, (list, tuple))) and first_item(item) is not None:
             return at
     return None

@@ -79,12 +79,12 @@ def plain(where: Any) -> np.ndarray:
         array = np.asarray(where)
     except (RuntimeError, TypeError, ValueError):
         raise TypeError("where is neither a boolean mask nor a 1-D array of integer row ids") from None
-    if array.dtype == object and array.ndim == 1:
-        if (at := _missing.first_item(array)) is None:
+    if array.dtype == object and array.ndim:
+        if (at := _missing.first_item(array)) is None and array.ndim == 1:
             at = next((i for i, item in enumerate(array) if isinstance(item, float) and item != item), None)
         if at is not None:
             raise refusal(where, at)
-        kinds = set(map(type, array))
+        kinds = set(map(type, array)) if array.ndim == 1 else set()
         for dtype, wanted in ((np.bool_, {bool, np.bool_}), (np.int64, {int})):
             if kinds and kinds <= wanted:
                 try:
