@@ -116,6 +116,8 @@ def test_examples_in_docstrings_and_pages(name, tmp_path, monkeypatch):
     for needed in ("scipy", "sklearn", "polars", "pyarrow"):
         if needed in name or re.search(rf">>> (from|import) {needed}\b", DOCUMENTED[name]):
             pytest.importorskip(needed)
+    if '"bfloat16"' in DOCUMENTED[name]:
+        pytest.importorskip("ml_dtypes")
     monkeypatch.chdir(tmp_path)  # some write files
     test = doctest.DocTestParser().get_doctest(DOCUMENTED[name], {}, name, None, 0)
     before = _core.active_level()

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import vecblade as vb
-from vecblade import _core
+from vecblade import _arrays, _core
 from vecblade import reference as ref
 
 SMALL = [TYPES[name] for name in ("f16", "bf16", "i8", "u8", "b1")]
@@ -425,14 +425,16 @@ def test_ml_dtypes():
     assert same_bits(vb.pairwise(X), vb.pairwise(codes, dtype="bfloat16"))
     index = vb.FlatIndex(X)
     assert index.vectors.dtype == ml_dtypes.bfloat16
-    assert same_bits(index.search(X[:2], 3).values, index.search(codes[:2], 3).values)
+    assert same_bits(index.search(X[:2], 3).values, vb.topk(codes[:2], index, 3, dtype="bfloat16").values)
     assert vb.astype(np.ones(3), ml_dtypes.bfloat16).dtype == ml_dtypes.bfloat16
     random = np.random.default_rng(1).standard_normal(5000).astype(np.float32) * 1e-37
-    assert same_bits(vb.astype(random, "bfloat16"), random.astype(ml_dtypes.bfloat16).view(np.uint16))
+    half = vb.astype(random, "bfloat16")
+    assert half.dtype == ml_dtypes.bfloat16
+    assert np.array_equal(half.view(np.uint16), random.astype(ml_dtypes.bfloat16).view(np.uint16))
 
 
 def test_what_is_taken_for_bfloat16():
-    codes = vb.astype(np.random.default_rng(0).standard_normal((30, 8)), "bfloat16")
+    codes = vb.astype(np.random.default_rng(0).standard_normal((30, 8)), "bfloat16").view(np.uint16)
     for wrong in (codes.astype(">u2"), codes.view(np.int16), codes.astype("<i2"), codes.astype(">i2")):
         for call in (vb.dot, vb.pairwise, partial(vb.topk, k=1)):
             with pytest.raises(
@@ -502,7 +504,7 @@ class BFloat16Tensor:
 
 
 def test_bfloat16_tensors_through_dlpack():
-    codes = vb.astype(np.random.default_rng(0).standard_normal((40, 12)), "bfloat16")
+    codes = vb.astype(np.random.default_rng(0).standard_normal((40, 12)), "bfloat16").view(np.uint16)
     wanted = vb.dot(codes[0], codes, dtype="bfloat16")
     for array, compact in (
         (codes, True),
@@ -530,7 +532,7 @@ def test_torch_tensors():
         assert same_bits(vb.dot(Y[0], Y), vb.dot(Y[0].float().numpy(), Y.float().numpy()))
     codes = (X * 40).to(torch.int8)
     assert same_bits(vb.dot(codes[0], codes), vb.dot(codes[0].numpy(), codes.numpy()))
-    with pytest.raises(TypeError, match="cannot be read"):
+    with pytest.raises(TypeError, match=r"requires its gradient; pass a.detach\(\)"):
         vb.dot(X.to(torch.bfloat16).requires_grad_(), X)
     assert same_bits(vb.dot(X.numpy(), X, dtype=torch.bfloat16), vb.dot(X, X))
     negated = torch.tensor([1 + 2j, 3 + 4j]).conj().imag
@@ -677,7 +679,7 @@ def test_indexes_are_kept_and_changed(kind, tmp_path):
         vb.FlatIndex.load(tmp_path / "index", verify=True),
         pickle.loads(pickle.dumps(index)),
     ):
-        assert again.vectors.dtype == X.dtype
+        assert again.vectors.dtype == _arrays.shown(kind.dtype)
         found = again.search(Y[::100], 5)
         wanted = vb.topk(Y[::100], Y, 5, metric, **kind.options)
         assert same_bits(found.indices, wanted.indices)
@@ -687,7 +689,7 @@ def test_indexes_are_kept_and_changed(kind, tmp_path):
 
 def test_an_index_remembers_how_to_read():
     X = np.random.default_rng(0).standard_normal((1500, 12)).astype(np.float32)
-    halves = vb.astype(X, "bfloat16")
+    halves = vb.astype(X, "bfloat16").view(np.uint16)
     index = vb.FlatIndex(X, "cosine", dtype="bfloat16")
     for again in (index, pickle.loads(pickle.dumps(index))):
         assert same_bits(
@@ -714,7 +716,7 @@ def test_an_index_takes_what_it_can_hold():
             index.add(bad)
         with pytest.raises(TypeError, match="queries has dtype"):
             index.search(bad, 1)
-    halves = vb.FlatIndex(vb.astype(np.ones((5, 8)), "bfloat16"), dtype="bfloat16")
+    halves = vb.FlatIndex(vb.astype(np.ones((5, 8)), "bfloat16"))
     halves.add(np.full((1, 8), 1.5))
     with pytest.raises(
         TypeError, match=r"would change; if that is right, pass vb.astype\(rows, 'bfloat16'\)"
@@ -839,7 +841,7 @@ F, B, U = np.ones((3, 4), np.float32), np.ones((3, 4), np.uint8), np.ones((3, 4)
             "index with metric 'euclidean'; with rescore",
         ),
         (lambda: vb.topk(F, F, 1, oversample=3), ValueError, "oversample is for a search with rescore"),
-        (lambda: vb.topk(F, vb.quantize(F), 1), TypeError, "corpus is what vb.quantize returned; pass its"),
+        (lambda: vb.topk(F, vb.quantize(F), 1), TypeError, "what vb.quantize returned; pass corpus.codes"),
         (lambda: vb.astype(F, None), ValueError, "to=None is not known"),
         (lambda: vb.quantize(F, True), ValueError, "scale=True is not known"),
         (lambda: vb.topk(F, F.astype(np.complex64), 1), TypeError, "corpus has dtype complex64"),

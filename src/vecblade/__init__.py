@@ -5,7 +5,7 @@ Row functions (``_core.pyx``, ``_measure.py``)
     `dot`, `sqeuclidean`, `euclidean`, `cosine`, `cosine_similarity`, `hamming`, `jaccard`, `normalize`
 All pairs (``_measure.py``)
     `pairwise`
-Search (``_search.py``, ``_rescore.py``, ``_index.py``)
+Search (``_search.py``, ``_where.py``, ``_rescore.py``, ``_index.py``)
     `topk`, `within`, `FlatIndex`, `explain`
 Smaller types (``_convert.py``)
     `astype`, `quantize`, `pack_bits`, `unpack_bits`
@@ -14,8 +14,8 @@ In place of other libraries (``numpy/``, ``scipy.py``, ``sklearn.py``, ``_patch.
 This machine (``_info.py``, ``_threads.py``)
     `cpu_info`, `set_num_threads`, `get_num_threads`
 
-What comes in is turned into arrays by ``_arrays.py``, work is shared by ``_threads.py``, and
-``reference.py`` is the same package in naive Python, for tests.
+What comes in is turned into arrays by ``_arrays.py`` or refused by ``_advice.py``, work is shared by
+``_threads.py``, and ``reference.py`` is the same package in naive Python, for tests.
 """
 
 from ._convert import Quantized, astype, pack_bits, quantize, unpack_bits

@@ -10,12 +10,11 @@ bits are viewed as `BFLOAT16` and `BITS`.
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import _core
+from . import _advice, _core, _missing
 from ._core import BFLOAT16, BITS
 
 if TYPE_CHECKING:
@@ -69,48 +68,27 @@ def numbers(x: Any, name: str, reading: str | None = None) -> np.ndarray:
             return array.view(BITS)
         raise TypeError(
             f"{name} has dtype {array.dtype}; accepted are packed bits, that is uint8: "
-            f"vb.pack_bits({name}) makes them of what is positive"
+            f"{_advice.bits(x, array, name)}"
         )
     # A file that NumPy has written of ml_dtypes.bfloat16 comes back as two bytes of anything.
     if reading == "bfloat16" and array.dtype in (np.uint16, np.dtype("V2")) and array.dtype.isnative:
         return array.view(BFLOAT16)
-    if array.dtype == np.dtype("V2"):
-        raise TypeError(
-            f"{name} has dtype V2, two bytes of anything; if they are bfloat16, say dtype='bfloat16'"
-        )
     if reading == "bfloat16" and array.dtype.kind in "iu" and array.dtype.itemsize == 2:
         raise TypeError(
             f"{name} has dtype {array.dtype.str}; accepted for dtype='bfloat16' is uint16 in this machine's "
-            f"byte order: pass {name}.view(np.uint16) or {name}.astype(np.uint16)"
+            f"byte order: pass {_advice.callable_name(x, name)}.astype(np.uint16)"
         )
     if kind in NATIVE or kind in TO_FLOAT64 or array.dtype == BFLOAT16:
         return array
-    if kind in WIDE_INTEGERS:
-        if array.dtype.itemsize == 4 or fits_float64(array):
-            return array
-        raise TypeError(
-            f"{name} has dtype {array.dtype} and values past 2**53, which float64 cannot hold; "
-            f"if rounding them is right, pass {name}.astype(np.float64)"
-        )
+    if kind in WIDE_INTEGERS and (array.dtype.itemsize == 4 or fits_float64(array)):
+        return array
     if is_bfloat16(array.dtype):
         _core.know_bfloat16(array.dtype)
         return array.view(BFLOAT16)
-    if kind == "g":
-        raise TypeError(
-            f"{name} has dtype {array.dtype}; accepted are real numbers that float64 can hold. "
-            f"If rounding is right, pass {name}.astype(np.float64)"
-        )
-    if kind in "FDG":
-        raise TypeError(f"{name} has dtype {array.dtype}; accepted are real numbers")
-    if kind == "?":
-        raise TypeError(
-            f"{name} has dtype bool; pass {name}.astype(np.float32) to measure it as zeros and ones, "
-            f"or vb.pack_bits({name}) to measure it as bits"
-        )
-    hint = f"; if it holds an array for each row, pass np.stack({name})" if kind == "O" else ""
-    raise TypeError(
-        f"{name} has dtype {array.dtype}; accepted are float64, float32, float16, bfloat16 and integers{hint}"
-    )
+    if kind == "O":
+        _advice.refuse_objects(array, name)
+    shown_as = "V2" if array.dtype == np.dtype("V2") else array.dtype
+    raise TypeError(f"{name} has dtype {shown_as}{_advice.other_dtype(x, array, name)}")
 
 
 def is_bfloat16(dtype: np.dtype[Any]) -> bool:
@@ -124,53 +102,75 @@ def fits_float64(array: np.ndarray) -> bool:
 
 def foreign(x: Any, name: str) -> np.ndarray:
     """An object that is not exactly an ndarray as one, without a copy where it allows that."""
-    if hasattr(x, "codes") and hasattr(x, "scales"):
-        raise TypeError(f"{name} is what vb.quantize returned; pass its .codes, or to vb.topk also rescore=")
+    _advice.refuse(x, name)
     if isinstance(x, np.ndarray):
-        masked = sys.modules.get("numpy.ma")
-        if masked is not None and isinstance(x, masked.MaskedArray):
-            raise TypeError(
-                f"{name} is a masked array, whose mask has no meaning here; pass {name}.filled(...)"
-            )
         return np.asarray(x)
     try:
-        if hasattr(x, "is_neg") and x.is_neg():  # torch exports such a tensor with the wrong sign
-            raise TypeError(
-                f"{name} ({type(x).__name__}) is negated when it is read; pass {name}.resolve_neg()"
-            )
-        if is_arrow(x):
-            from ._arrow import read  # on demand: few arrays are Arrow's
-
-            if (column := read(x, name)) is not None:
-                return column
-        elif hasattr(x, "__dlpack__"):
-            try:
-                return np.from_dlpack(x)
-            except (BufferError, RuntimeError, TypeError, ValueError) as error:
-                array = bfloat16_tensor(x)
-                if array is not None:
-                    return array
-                if not hasattr(x, "__array__"):
-                    raise TypeError(f"{name} ({type(x).__name__}) cannot be read: {error}") from error
-        array = np.asarray(x)
-    except (TypeError, ValueError, RuntimeError, ImportError) as error:
+        array = read(x, name)
+    except (BufferError, ImportError, RuntimeError, TypeError, ValueError) as error:
         if type(error) is TypeError and str(error).startswith(name):
             raise
-        raise TypeError(
-            f"{name} ({type(x).__name__}) cannot be read as an array of numbers: {error}"
-        ) from error
-    if array.dtype == object:
-        raise TypeError(
-            f"{name} ({type(x).__name__}) is not an array of numbers, nor rows of one length; "
-            f"if it holds an array for each row, pass np.stack({name})"
-        )
+        _advice.refuse_objects(x, name, error)
+    if array.dtype.kind in "OSU":
+        _advice.refuse_objects(x, name)
     return array
 
 
+def read(x: Any, name: str) -> np.ndarray:
+    """What an object has to say of itself, by Arrow, DLPack, ``__array__`` or the buffer protocol."""
+    if is_arrow(x) or is_arrow_table(x):
+        from . import _arrow  # on demand: few arrays are Arrow's
+
+        if (column := _arrow.read(x, name)) is not None:
+            return column
+    elif hasattr(x, "__dlpack__"):
+        try:
+            return np.from_dlpack(x)
+        except (BufferError, RuntimeError, TypeError, ValueError) as error:
+            array = bfloat16_tensor(x)
+            if array is not None:
+                return array
+            if not hasattr(x, "__array__"):
+                raise TypeError(f"{name} ({type(x).__name__}) cannot be read: {error}") from error
+    elif is_mixed_frame(x):
+        columns = [np.asarray(x.iloc[:, i]) for i in range(x.shape[1])]
+        if all(column.dtype.kind in "fiu" for column in columns):
+            return joined(columns, list(x.columns), name)
+    return np.asarray(x)
+
+
+def is_mixed_frame(x: Any) -> bool:
+    """Whether it is a frame of pandas whose columns NumPy would round to one type, or take for objects."""
+    if not _missing.is_pandas(x) or x.ndim != 2:
+        return False
+    types = set(x.dtypes)
+    return len(types) > 1 or not all(isinstance(dtype, np.dtype) for dtype in types)
+
+
+def joined(columns: list[np.ndarray], names: list[Any], name: str) -> np.ndarray:
+    """Columns of numbers as rows of a type that holds them all."""
+    made = np.empty((len(columns[0]), len(columns)), np.result_type(*columns))
+    for i, column in enumerate(columns):
+        if column.dtype.char in WIDE_INTEGERS and made.dtype.kind == "f" and not fits_float64(column):
+            raise TypeError(
+                f"{name} has a column {names[i]!r} of {column.dtype} past 2**53, which {made.dtype}, "
+                f"the type of all columns, cannot hold"
+            )
+        made[:, i] = column
+    return made
+
+
 def is_arrow(x: Any) -> bool:
-    """Whether it may be an Arrow column of vectors: no frame, nor a NumPy array of pandas."""
+    """Whether it may be an Arrow column: no frame, and of pandas only what is Arrow's in memory."""
     exports = hasattr(x, "__arrow_c_array__") or hasattr(x, "__arrow_c_stream__")
-    return exports and not hasattr(x, "columns") and not isinstance(getattr(x, "dtype", None), np.dtype)
+    if not exports or hasattr(x, "columns"):
+        return False
+    return not _missing.is_pandas(x) or "[pyarrow]" in str(x.dtype)
+
+
+def is_arrow_table(x: Any) -> bool:
+    """Whether it is a table of Arrow columns. (pandas makes them only then, and only with pyarrow.)"""
+    return hasattr(x, "__arrow_c_stream__") and hasattr(x, "columns") and not _missing.is_pandas(x)
 
 
 def bfloat16_tensor(x: Any) -> np.ndarray | None:
@@ -188,7 +188,8 @@ def rows(x: Any, name: str, dims: tuple[int, ...], reading: str | None = None) -
         wanted = " or ".join(
             {1: "(d,)", 2: f"({'m' if name in ('corpus', 'B') else 'n'}, d)"}[n] for n in dims
         )
-        raise ValueError(f"{name} has shape {array.shape}; accepted is {wanted}")
+        hint = {1: f"; pass np.atleast_2d({name})", 3: f"; pass np.concatenate({name})"}.get(array.ndim, "")
+        raise ValueError(f"{name} has shape {array.shape}; accepted is {wanted}{hint}")
     return array
 
 
@@ -201,6 +202,18 @@ def same_width(a: np.ndarray, a_name: str, b: np.ndarray, b_name: str) -> None:
 
 
 # ---- types ---------------------------------------------------------------------------------
+
+
+def shown(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The type in which users get arrays of it: bfloat16 as ml_dtypes has it, if that can be imported."""
+    if dtype == BFLOAT16:
+        try:
+            import ml_dtypes
+        except ImportError:
+            return np.dtype(np.uint16)
+        half: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
+        return half
+    return np.dtype(np.uint8) if dtype == BITS else dtype
 
 
 def type_name(dtype: np.dtype[Any]) -> str:
@@ -220,6 +233,10 @@ def agreed(a: np.ndarray, a_name: str, b: np.ndarray, b_name: str) -> tuple[np.d
     x, y = working_dtype(a), working_dtype(b)
     if x == y:
         return x, y
+    if x == BFLOAT16:
+        check_uint16(b, b_name, a_name)
+    elif y == BFLOAT16:
+        check_uint16(a, a_name, b_name)
     if BITS in (x, y):
         raise TypeError(
             f"{a_name} holds {type_name(x)} and {b_name} {type_name(y)}; bits are measured with bits only"
@@ -227,6 +244,23 @@ def agreed(a: np.ndarray, a_name: str, b: np.ndarray, b_name: str) -> tuple[np.d
     if x in WHOLE and y in WHOLE:
         return FLOAT64, FLOAT64
     return FLOAT32 if x in WHOLE else x, FLOAT32 if y in WHOLE else y
+
+
+def check_uint16(array: np.ndarray, name: str, other: str) -> None:
+    """
+    Refuse uint16 beside bfloat16, unless ``dtype="bfloat16"`` was said.
+
+    They may be whole numbers, or bfloat16 that came as uint16: both are common, and measured as the other
+    they would go unnoticed.
+    """
+    if array.dtype.char != "H":
+        return
+    codes = f"np.asarray({name}, np.uint16).view(ml_dtypes.bfloat16)"
+    said = "make it with dtype='bfloat16'" if other == "the index" else "say dtype='bfloat16'"
+    raise TypeError(
+        f"{name} has dtype {array.dtype}, and {other} holds bfloat16: if these are whole numbers, pass "
+        f"np.asarray({name}, np.float32); if they are bfloat16, pass {codes}, or {said}"
+    )
 
 
 def agreed_one(a: np.ndarray, a_name: str, b: np.ndarray, b_name: str) -> np.dtype[Any]:
@@ -285,6 +319,8 @@ def exactly(array: np.ndarray, name: str, dtype: np.dtype[Any], holder: str) -> 
     given = working_dtype(array)
     if given == dtype:
         return array
+    if dtype == BFLOAT16:
+        check_uint16(array, name, holder)
     if BITS not in (given, dtype):
         wide = converted(array, FLOAT64)
         made = rounded(wide, dtype)
@@ -292,7 +328,7 @@ def exactly(array: np.ndarray, name: str, dtype: np.dtype[Any], holder: str) -> 
             return made
     if BITS in (given, dtype):
         raise TypeError(f"{name} holds {type_name(given)}, and {holder} {type_name(dtype)}")
-    how = f"vb.astype({name}, 'bfloat16')" if dtype == BFLOAT16 else f"{name}.astype(np.{dtype})"
+    how = f"vb.astype({name}, 'bfloat16')" if dtype == BFLOAT16 else f"np.asarray({name}).astype(np.{dtype})"
     if dtype in WHOLE:
         how = f"codes made as those of {holder} were, by vb.quantize for one"
     raise TypeError(

@@ -27,6 +27,7 @@ cdef extern from *:
     """
     ctypedef struct vb_arrow_schema:
         const char *format
+        const char *name
         int64_t n_children
         vb_arrow_schema **children
         vb_arrow_schema *dictionary
@@ -35,6 +36,7 @@ cdef extern from *:
         int64_t length, null_count, offset, n_buffers, n_children
         const void **buffers
         vb_arrow_array **children
+        vb_arrow_array *dictionary
         void (*release)(vb_arrow_array *) noexcept
     ctypedef struct vb_arrow_stream:
         int (*get_schema)(vb_arrow_stream *, vb_arrow_schema *) noexcept
@@ -52,16 +54,26 @@ cdef class ArrowOwner:
 
 
 cdef tuple arrow_type(const vb_arrow_schema *schema):
-    """(format, types of the children). Numbers of the entries of a dictionary have a form of their own: they are no values."""
-    form = "dictionary" if schema.dictionary is not NULL else schema.format.decode()
-    return form, tuple([arrow_type(schema.children[i]) for i in range(schema.n_children)])
+    """
+    (format, types of the children, name).
+
+    Numbers of the entries of a dictionary have a form of their own, for they are no values; its children are the types of
+    these numbers and of the entries.
+    """
+    form = schema.format.decode()
+    name = "" if schema.name is NULL else schema.name.decode("utf-8", "replace")
+    if schema.dictionary is not NULL:
+        return "dictionary", ((form, (), ""), arrow_type(schema.dictionary)), name
+    return form, tuple([arrow_type(schema.children[i]) for i in range(schema.n_children)]), name
 
 
 cdef tuple arrow_node(const vb_arrow_array *array):
-    """(length, missing or -1, offset, addresses of the buffers, children)."""
+    """(length, missing or -1, offset, addresses of the buffers, children: of a dictionary the entries)."""
+    children = [arrow_node(array.children[i]) for i in range(array.n_children)]
+    if array.dictionary is not NULL:
+        children = [arrow_node(array.dictionary)]
     return (array.length, array.null_count, array.offset,
-            tuple([<size_t>array.buffers[i] for i in range(array.n_buffers)]),
-            tuple([arrow_node(array.children[i]) for i in range(array.n_children)]))
+            tuple([<size_t>array.buffers[i] for i in range(array.n_buffers)]), tuple(children))
 
 
 def arrow_array(schema, array):

@@ -1,7 +1,9 @@
-"""Columns of vectors from any Arrow library (pyarrow, Polars, pandas, DuckDB), over the same memory.
+"""
+Columns of vectors, columns of numbers, and tables of these, from any Arrow library (pyarrow, Polars, DuckDB).
 
-A column is a list of numbers for each row, all of one length: fixed-size lists, or lists that happen to be. A
-column in several chunks is copied into one array.
+A column of vectors is a list of numbers for each row, all of one length: fixed-size lists, or lists that
+happen to be. It is read over the same memory, and so is a column of numbers, which is one vector. A column in
+several chunks is copied into one array, and so is a table of numbers, whose rows do not lie in one piece.
 """
 
 from __future__ import annotations
@@ -10,26 +12,52 @@ from typing import Any
 
 import numpy as np
 
-from . import _core
+from . import _advice, _arrays, _core, _missing
 
 # Arrow's letters for the types of numbers.
 NUMBERS = {letter: np.dtype(name) for letter, name in zip("efgcCsSiIlL", "efdbBhHiIqQ", strict=True)}
 OFFSETS: dict[str, np.dtype[Any]] = {"+l": np.dtype(np.int32), "+L": np.dtype(np.int64)}
 BYTE = np.dtype(np.uint8)
 
-# What _core says of an array: length, missing or -1, offset, addresses of its buffers, children.
+# What _core says of a type: format, types of the children, name of the column.
+Kind = tuple[str, tuple[Any, ...], str]
+# And of an array: length, missing or -1, offset, addresses of its buffers, children.
 Node = tuple[int, int, int, tuple[int, ...], tuple[Any, ...]]
 
 
-def read(x: Any, name: str) -> np.ndarray | None:
-    """The rows of a column of vectors, read-only; None if it is none."""
+class MissingAt(Exception):
+    """A value is missing in this row of a chunk: the row itself, or (inside) a number in it."""
+
+    def __init__(self, row: int, inside: bool = False):
+        super().__init__(row)
+        self.row, self.inside = row, inside
+
+
+def exported(x: Any) -> tuple[Kind, list[tuple[Any, Node]]]:
+    """Its type, and its chunks with what keeps their memory."""
     if hasattr(x, "__arrow_c_array__"):
-        kind, chunks = _core.arrow_array(*x.__arrow_c_array__())
-    else:
-        kind, chunks = _core.arrow_stream(x.__arrow_c_stream__())
-    if not is_list(kind):
+        return _core.arrow_array(*x.__arrow_c_array__())
+    return _core.arrow_stream(x.__arrow_c_stream__())
+
+
+def read(x: Any, name: str) -> np.ndarray | None:
+    """The numbers, read-only where they are not copied; None if it has others. Missing values are refused."""
+    kind, chunks = exported(x)
+    form = values if form_of(kind) in NUMBERS or is_list(kind) else table if is_table(kind) else None
+    if form is None:
+        if (at := first_missing(kind, chunks)) is not None:
+            raise _missing.rows_refusal(x, name, at)
+        forms = {form_of(child) for child in kind[1]}
+        if _advice.is_table(x) and not (forms <= {"b"} or forms <= {*NUMBERS, "dictionary"}):
+            raise _advice.no_array(x, name, _advice.table(x, name))
         return None
-    arrays = [values(kind, node, owner, name) for owner, node in chunks]
+    arrays, before = [], 0
+    for owner, node in chunks:
+        try:
+            arrays.append(form(kind, node, owner, name))
+        except MissingAt as found:
+            raise _missing.rows_refusal([] if found.inside else x, name, before + found.row) from None
+        before += node[0]
     filled = [array for array in arrays if len(array)] or arrays[:1]
     if not filled:
         return np.empty((0, *width(kind)), number(kind))
@@ -38,41 +66,68 @@ def read(x: Any, name: str) -> np.ndarray | None:
     return filled[0] if len(filled) == 1 else np.concatenate(filled)
 
 
-def is_list(kind: tuple[str, Any]) -> bool:
+def missing(x: Any) -> int | None:
+    """Where the first missing value is, of a column or a table of any type."""
+    return first_missing(*exported(x))
+
+
+# ---- types ---------------------------------------------------------------------------------
+
+
+def form_of(kind: Kind) -> str:
+    return kind[0]
+
+
+def is_list(kind: Kind) -> bool:
     """Whether the type is lists of numbers, perhaps of lists of them."""
-    form, children = kind
-    return (form.startswith("+w:") or form in OFFSETS) and (children[0][0] in NUMBERS or is_list(children[0]))
+    form, children, _ = kind
+    return (form.startswith("+w:") or form in OFFSETS) and (
+        form_of(children[0]) in NUMBERS or is_list(children[0])
+    )
 
 
-def width(kind: tuple[str, Any]) -> tuple[int, ...]:
-    """The shape of a row, of fixed-size lists."""
-    form, children = kind
+def is_table(kind: Kind) -> bool:
+    """Whether it is columns of numbers, and nothing else."""
+    form, children, _ = kind
+    return form == "+s" and bool(children) and all(form_of(child) in NUMBERS for child in children)
+
+
+def width(kind: Kind) -> tuple[int, ...]:
+    """The shape of a row, of fixed-size lists and of tables."""
+    form, children, _ = kind
     if form in NUMBERS:
         return ()
+    if form == "+s":
+        return (len(children),)
     return (int(form[3:]) if form.startswith("+w:") else 0, *width(children[0]))
 
 
-def number(kind: tuple[str, Any]) -> np.dtype[Any]:
-    form, children = kind
+def number(kind: Kind) -> np.dtype[Any]:
+    form, children, _ = kind
+    if form == "+s":
+        return np.result_type(*map(number, children))
     return NUMBERS[form] if form in NUMBERS else number(children[0])
 
 
+# ---- values --------------------------------------------------------------------------------
+
+
 def values(
-    kind: tuple[str, Any], node: Node, owner: Any, name: str, first: int = 0, count: int | None = None
+    kind: Kind,
+    node: Node,
+    owner: Any,
+    name: str,
+    first: int = 0,
+    count: int | None = None,
+    per_row: int = 1,
 ) -> np.ndarray:
-    """Elements of an array, all or `count` from `first` on; the first axis is the array's."""
-    form, children = kind
-    length, missing, offset, buffers, below = node
+    """Elements of an array, all or `count` from `first` on, so many a row; the first axis is the array's."""
+    form, children, _ = kind
+    length, _, offset, buffers, below = node
     count = length if count is None else count
     start, stop = offset + first, offset + first + count
-    if missing and buffers[0]:
-        valid = _core.arrow_memory(buffers[0], (stop + 7) // 8, BYTE, owner)
-        bits = np.unpackbits(valid, bitorder="little")[start:stop]
-        if not bits.all():
-            raise TypeError(
-                f"{name} is an Arrow column with missing values, at {int(np.argmin(bits))} for one; "
-                f"fill them, or drop the rows"
-            )
+    if (at := _missing.first_of(~valid(node, owner, first, count))) is not None:
+        raise MissingAt(at // per_row, per_row > 1)
     if form in NUMBERS:
         return _core.arrow_memory(buffers[1], stop, NUMBERS[form], owner)[start:]
     if form in OFFSETS:
@@ -87,5 +142,58 @@ def values(
     else:
         size = int(form[3:])
         start *= size
-    inner = values(children[0], below[0], owner, name, start, count * size)
+    inner = values(children[0], below[0], owner, name, start, count * size, max(1, per_row * size))
     return inner.reshape(count, size, *inner.shape[1:])
+
+
+def table(kind: Kind, node: Node, owner: Any, name: str) -> np.ndarray:
+    """Columns of numbers as the rows that they are."""
+    count, _, offset, _, below = node
+    if (at := _missing.first_of(~valid(node, owner, 0, count))) is not None:
+        raise MissingAt(at)
+    columns = [
+        values(child, part, owner, name, offset, count) for child, part in zip(kind[1], below, strict=True)
+    ]
+    return _arrays.joined(columns, [column_name for _, _, column_name in kind[1]], name)
+
+
+def valid(node: Node, owner: Any, first: int, count: int) -> np.ndarray:
+    """Which entries are there."""
+    _, missing, offset, buffers, _ = node
+    if not missing or not buffers or not buffers[0]:
+        return np.ones(1, bool)  # all
+    start, stop = offset + first, offset + first + count
+    bits = _core.arrow_memory(buffers[0], (stop + 7) // 8, BYTE, owner)
+    return np.unpackbits(bits, bitorder="little")[start:stop].view(bool)
+
+
+def first_missing(kind: Kind, chunks: list[tuple[Any, Node]]) -> int | None:
+    """Where the first missing value of a column or a table of any type is; not inside of its values."""
+    before = 0
+    for owner, node in chunks:
+        found = entry_missing(kind, node, owner, 0, node[0])
+        if found is not None:
+            return before + found
+        before += node[0]
+    return None
+
+
+def entry_missing(kind: Kind, node: Node, owner: Any, first: int, count: int) -> int | None:
+    form, children, _ = kind
+    if form == "n":
+        return 0 if count else None
+    found = [_missing.first_of(~valid(node, owner, first, count))]
+    if form == "+s":
+        found += [
+            entry_missing(child, part, owner, node[2] + first, count)
+            for child, part in zip(children, node[4], strict=True)
+        ]
+    if form == "dictionary" and form_of(children[0]) in NUMBERS and found == [None]:
+        entry = node[4][0]
+        there = valid(entry, owner, 0, entry[0])
+        if not there.all():
+            which = _core.arrow_memory(
+                node[3][1], node[2] + first + count, NUMBERS[form_of(children[0])], owner
+            )
+            found.append(_missing.first_of(~there[which[node[2] + first :]]))
+    return min((at for at in found if at is not None), default=None)

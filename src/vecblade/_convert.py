@@ -244,8 +244,10 @@ def astype(X: Any, to: Any, *, threads: Any = None, dtype: Any = None) -> np.nda
     Returns
     -------
     ndarray
-        The shape of `X`. bfloat16 comes in uint16, unless `to` is the type of ml_dtypes: say
-        ``dtype="bfloat16"`` where it is used. What is past the range of the type becomes infinite.
+        The shape of `X`. bfloat16 comes as ``ml_dtypes.bfloat16`` if that package can be imported, and every
+        function knows it as such. Else it comes as uint16, which does not tell what it holds: say
+        ``dtype="bfloat16"`` wherever it is used. ``result.view(np.uint16)`` is uint16 in either case.
+        What is past the range of the type becomes infinite.
 
     Raises
     ------
@@ -259,9 +261,9 @@ def astype(X: Any, to: Any, *, threads: Any = None, dtype: Any = None) -> np.nda
     >>> import numpy as np
     >>> import vecblade as vb
     >>> half = vb.astype(np.array([1.0, 3.14159]), "bfloat16")
-    >>> half
-    array([16256, 16457], dtype=uint16)
-    >>> vb.astype(half, "float32", dtype="bfloat16")
+    >>> half.dtype, half.nbytes
+    (dtype(bfloat16), 4)
+    >>> vb.astype(half, "float32")
     array([1.      , 3.140625], dtype=float32)
     """
     if (reading := _arrays.check_reading(dtype)) == "bits":
@@ -279,7 +281,7 @@ def astype(X: Any, to: Any, *, threads: Any = None, dtype: Any = None) -> np.nda
 def _target(to: Any) -> tuple[np.dtype[Any], np.dtype[Any]]:
     """The type as the core knows it, and as the user gets it."""
     if isinstance(to, str) and to == "bfloat16":
-        return BFLOAT16, np.dtype(np.uint16)
+        return BFLOAT16, _arrays.shown(BFLOAT16)
     try:
         dtype = np.dtype(object if to is None else to)
     except TypeError:

@@ -5,12 +5,12 @@ All numbers are little-endian. The header, whose unused rest is zeros::
 
     0    8s   magic         24   Q   rows            72   Q   bytes of the file
     8    I    version       32   Q   d               80   I   checksum of what follows the header
-    12   4s   type          40   Q   place of rows   4092 I   checksum of the header before it
-    16   8s   (zeros)       48   Q   of panels
-                            56   Q   of the center   88   32s metric
+    12   4s   type          40   Q   place of rows   84   I   reading
+    16   8s   (zeros)       48   Q   of panels       88   32s metric
+                            56   Q   of the center   4092 I   checksum of the header before it
                             64   Q   (zeros)
 
-Checksums are CRC-32.
+Checksums are CRC-32. The reading is 1 if uint16 are taken for bfloat16 that are to meet the rows, else 0.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from . import _core
 MAGIC = b"vecblade"
 VERSION = 1
 HEADER_BYTES = 4096
-HEADER = struct.Struct("<8sI4s8xQQQQQ8xQI4x32s")
+HEADER = struct.Struct("<8sI4s8xQQQQQ8xQII32s")
 CHECKSUM = struct.Struct("<I")
 ALIGNMENT = 64
 TYPES: dict[bytes, np.dtype[Any]] = {
@@ -48,7 +48,12 @@ PIECE = 16 << 20
 
 
 def save(
-    path: str | os.PathLike[str], metric: str, rows: np.ndarray, panels: np.ndarray, center: np.ndarray
+    path: str | os.PathLike[str],
+    metric: str,
+    rows: np.ndarray,
+    panels: np.ndarray,
+    center: np.ndarray,
+    reading: str | None,
 ) -> None:
     """Into a file beside `path`, which takes its name when it is complete."""
     target = os.path.realpath(os.fsdecode(path))
@@ -69,7 +74,10 @@ def save(
                     piece = np.ascontiguousarray(array[start : start + step])
                     piece = piece.view(f"u{piece.itemsize}").astype(INTEGERS[piece.itemsize], copy=False)
                     checksum = _write(file, piece, checksum)
-            header = HEADER.pack(MAGIC, VERSION, kind, *rows.shape, *places, size, checksum, metric.encode())
+            reads = int(reading == "bfloat16")
+            header = HEADER.pack(
+                MAGIC, VERSION, kind, *rows.shape, *places, size, checksum, reads, metric.encode()
+            )
             header = header.ljust(HEADER_BYTES - CHECKSUM.size, b"\0")
             file.seek(0)
             file.write(header + CHECKSUM.pack(zlib.crc32(header)))
@@ -101,11 +109,11 @@ def _layout(shape: tuple[int, int], itemsize: int) -> tuple[list[int], int]:
 
 def load(
     path: str | os.PathLike[str], mmap: bool, verify: bool
-) -> tuple[str, np.ndarray, np.ndarray, np.ndarray]:
-    """Metric, rows, panels and center."""
+) -> tuple[str, np.ndarray, np.ndarray, np.ndarray, str | None]:
+    """Metric, rows, panels, center, and what unsigned integers are taken for that are to meet the rows."""
     name = os.fspath(path)
     with open(name, "rb") as file:
-        metric, dtype, shape, places, size, checksum = _read_header(file, name)
+        metric, dtype, shape, places, size, checksum, reading = _read_header(file, name)
         if mmap:
             data = np.asarray(np.memmap(file, np.uint8, "r", shape=(size,)))
         else:
@@ -121,18 +129,18 @@ def load(
             raise _refusal(name, "its contents do not match their checksum")
     ends = (shape[0] * shape[1] * dtype.itemsize, *_core.codes_bytes(*shape))
     rows, panels, center = (data[place : place + length] for place, length in zip(places, ends, strict=True))
-    return metric, rows.view(dtype).reshape(shape), panels, center
+    return metric, rows.view(dtype).reshape(shape), panels, center, reading
 
 
 def _read_header(
     file: BinaryIO, name: str
-) -> tuple[str, np.dtype[Any], tuple[int, int], list[int], int, int]:
+) -> tuple[str, np.dtype[Any], tuple[int, int], list[int], int, int, str | None]:
     header = file.read(HEADER_BYTES)
     if header[: len(MAGIC)] != MAGIC:
         raise _refusal(name, "it does not begin as one does")
     if len(header) < HEADER_BYTES:
         raise _refusal(name, f"it is truncated, at {len(header)} bytes")
-    _, version, kind, rows, d, *places, size, checksum, metric = HEADER.unpack_from(header)
+    _, version, kind, rows, d, *places, size, checksum, reads, metric = HEADER.unpack_from(header)
     # The version comes first: another one may have other checksums.
     if version > VERSION:
         raise _refusal(name, f"it has version {version}, and this vecblade reads up to {VERSION}: update it")
@@ -147,6 +155,7 @@ def _read_header(
         or (metric in _core.BIT_METRICS and kind != b"b1")
         or rows >= 1 << (60 if d else 32)
         or d >= 1 << 60
+        or reads > (kind != b"b1")
         or (places, size) != _layout(shape, TYPES[kind].itemsize)
     ):
         raise _refusal(name, "its header makes no sense")
@@ -155,7 +164,7 @@ def _read_header(
     if (actual := os.fstat(file.fileno()).st_size) != size:
         what = "truncated" if actual < size else "longer than it should be"
         raise _refusal(name, f"it is {what}: {actual} bytes, where the header says {size}")
-    return metric, TYPES[kind], shape, places, size, checksum
+    return metric, TYPES[kind], shape, places, size, checksum, "bfloat16" if reads else None
 
 
 def _refusal(name: str, reason: str) -> ValueError:

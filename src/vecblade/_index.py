@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import _arrays, _core, _file, _memory, _threads
-from ._core import BFLOAT16, BITS
+from ._core import BITS
 from ._gate import Gate
 from ._measure import metric_number
 from ._search import (
@@ -33,12 +33,10 @@ if TYPE_CHECKING:
 
     Progress = Callable[[float, float], object] | None
 
-# What users are shown of rows of the package's own types.
-SHOWN = {BFLOAT16: np.dtype(np.uint16), BITS: np.dtype(np.uint8)}
 # One row in so many more fits into what an index copies: the first `add` of a few then copies nothing.
 SPARE = 64
 # The attributes of an index; a subclass may have more.
-OWN = {"_metric", "_given", "_reading", "_held", "_stats", "_gate"}
+OWN = {"_metric", "_reading", "_held", "_stats", "_gate"}
 
 
 class FlatIndex:
@@ -63,7 +61,8 @@ class FlatIndex:
     progress : callable, optional
         Called about ten times a second with the work done and the total.
     dtype : {"bfloat16", "bits"}, optional
-        What a uint16 or uint8 corpus holds: as for `dot`. Queries and rows to add are then read likewise.
+        What a uint16 or uint8 corpus holds: as for `dot`. Queries and rows to add are then read likewise, and
+        by an index that is loaded too.
     copy : bool, optional
         Whether to copy rows of float64, float32, float16, bfloat16, int8 and uint8 that are contiguous, or to
         read them where they lie; then they must not change while the index is in use. Default: copy what
@@ -76,7 +75,7 @@ class FlatIndex:
     ----------
     metric : str
     vectors : ndarray, shape (m, d)
-        The rows, read-only.
+        The rows, read-only. bfloat16 comes as `astype` returns it.
     nbytes : int
         Bytes of the rows and their codes.
     stats : Explanation
@@ -132,18 +131,13 @@ class FlatIndex:
         count, kind = len(rows), _arrays.working_dtype(rows)
         if not (_arrays.readable(rows, kind) and _memory.stays(corpus, rows, copy)):
             rows = _memory.copied(rows, kind, count + count // SPARE)
-        self._start(metric, Store.of(number, rows, count, threads, progress))
-        self._reading = reading or self._reading
-        if isinstance(corpus, np.ndarray) and _arrays.is_bfloat16(corpus.dtype):
-            self._given = corpus.dtype
+        self._start(metric, Store.of(number, rows, count, threads, progress), reading)
 
-    def _start(self, metric: str, held: Store) -> None:
+    def _start(self, metric: str, held: Store, reading: str | None) -> None:
         self._metric = metric
         self._held = held
-        dtype = held.rows.dtype
-        self._given = SHOWN.get(dtype, dtype)  # the type of the rows as users see it
-        # What unsigned integers are taken for that are to meet the rows.
-        self._reading = {BFLOAT16: "bfloat16", BITS: "bits"}.get(dtype)
+        # What unsigned integers are taken for that are to meet the rows; those of ml_dtypes do not tell.
+        self._reading = "bits" if held.rows.dtype == BITS else reading
         self._stats = NOTHING
         self._gate = Gate()
 
@@ -159,7 +153,7 @@ class FlatIndex:
         if len(held.gone):
             with self._gate.reading():
                 held = self._compacted()
-        view = held.placed.view(self._given)
+        view = held.placed.view(_arrays.shown(held.rows.dtype))
         view.flags.writeable = False
         return view
 
@@ -248,6 +242,16 @@ class FlatIndex:
             found = held.numbered(found)
             self._count_in(told)
         return found
+
+    def agreed_queries(self, queries: Any, metric: Any, dtype: Any) -> Any:
+        """Queries of a call that has a metric and a dtype of its own, which have to be those of the index."""
+        if metric not in (None, self._metric):
+            raise ValueError(f"metric={metric!r}, but the index has metric {self._metric!r}")
+        reading = _arrays.check_reading(dtype, self._metric)
+        if (reading == "bits") != (self._reading == "bits") and reading is not None:
+            takes = repr(self._reading) if self._reading else _arrays.type_name(self._held.rows.dtype)
+            raise ValueError(f"dtype={dtype!r}, but the index takes {takes}")
+        return _arrays.rows(queries, "queries", (1, 2), reading) if reading == "bfloat16" else queries
 
     def _ready(self, held: Store, queries: Any, where: Any) -> tuple[Queries, Corpus, Eligible]:
         """Queries, rows in their places, and which may be found. (Another reader may replace self._held.)"""
@@ -358,7 +362,7 @@ class FlatIndex:
         """
         with self._gate.writing():
             held = self._compacted()
-            _file.save(path, self._metric, held.placed, *held.exact_codes())
+            _file.save(path, self._metric, held.placed, *held.exact_codes(), self._reading)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, mmap: bool = True, verify: bool = False) -> FlatIndex:
@@ -387,13 +391,10 @@ class FlatIndex:
         ValueError
             It is no index, or is truncated, damaged, or of a newer version; with its path and the reason.
 
-        Notes
-        -----
-        The file does not tell ml_dtypes from uint16: bfloat16 ``vectors`` come back as uint16.
         """
         index = cls.__new__(cls)
-        metric, rows, *codes = _file.load(path, mmap, verify)
-        index._start(metric, Store.kept(_core.METRICS[metric], rows, *codes))
+        metric, rows, *codes, reading = _file.load(path, mmap, verify)
+        index._start(metric, Store.kept(_core.METRICS[metric], rows, *codes), reading)
         return index
 
     def __getstate__(self) -> dict[str, Any]:
@@ -403,7 +404,6 @@ class FlatIndex:
             return {
                 "metric": self._metric,
                 "rows": np.array(held.placed),
-                "given": self._given,
                 "reading": self._reading,
                 "panels": np.array(panels),
                 "center": np.array(center),
@@ -413,9 +413,8 @@ class FlatIndex:
     def __setstate__(self, state: dict[str, Any]) -> None:
         number, panels = _core.METRICS[state["metric"]], _memory.aligned(state["panels"].size)
         panels[:] = state["panels"]
-        self._start(state["metric"], Store.kept(number, state["rows"], panels, state["center"]))
-        self._given = state.get("given", self._given)
-        self._reading = state.get("reading", self._reading)
+        held = Store.kept(number, state["rows"], panels, state["center"])
+        self._start(state["metric"], held, state.get("reading"))
         vars(self).update(state["more"])
 
 
@@ -471,11 +470,7 @@ def explain(
         raise ValueError(f"explain takes either k or threshold; got k={k!r} and threshold={threshold!r}")
     number_of_threads = _threads.resolve(threads)
     if isinstance(corpus, FlatIndex):
-        if metric not in (None, corpus.metric):
-            raise ValueError(f"metric={metric!r}, but the index has metric {corpus.metric!r}")
-        metric = corpus.metric
-        if _arrays.check_reading(dtype, metric) not in (None, corpus._reading):
-            raise ValueError(f"dtype={dtype!r}, but the index takes {corpus._reading!r}")
+        queries, metric = corpus.agreed_queries(queries, metric, dtype), corpus.metric
         with corpus._gate.reading():
             q, source, eligible = corpus._ready(corpus._held, queries, where)
             return _explained(q, source, k, threshold, metric, eligible, number_of_threads)

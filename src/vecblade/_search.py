@@ -15,9 +15,13 @@ import numpy as np
 
 from . import _arrays, _core, _threads
 from ._measure import metric_number
+from ._where import Eligible as Eligible
+from ._where import eligible_rows as eligible_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from ._index import FlatIndex
 
 
 class TopK(NamedTuple):
@@ -93,25 +97,6 @@ NOTHING = Explanation("rows", 0, 0, 0)
 
 
 @dataclass(frozen=True)
-class Eligible:
-    """Which corpus rows may be found: by mask, by ascending distinct ids, or all (both None)."""
-
-    mask: np.ndarray | None
-    ids: np.ndarray | None
-    count: int
-
-    def part(self, start: int, stop: int) -> Eligible:
-        """The same for a slice of the corpus."""
-        if self.mask is not None:
-            mask = self.mask[start:stop]
-            return Eligible(mask, None, int(np.count_nonzero(mask)))
-        if self.ids is not None:
-            first, last = np.searchsorted(self.ids, [start, stop])
-            return Eligible(None, np.ascontiguousarray(self.ids[first:last] - start), int(last - first))
-        return Eligible(None, None, stop - start)
-
-
-@dataclass(frozen=True)
 class Corpus:
     """Rows to search, what they are read as, and their codes (panels, center) if there are any."""
 
@@ -128,44 +113,6 @@ class Corpus:
                 yield start, some, part
 
 
-def eligible_rows(where: Any, rows: int) -> Eligible:
-    if where is None:
-        return Eligible(None, None, rows)
-    try:
-        array = np.asarray(where)
-    except ValueError:
-        raise TypeError("where is neither a boolean mask nor a 1-D array of integer row ids") from None
-    if array.dtype == np.bool_:
-        if array.shape != (rows,):
-            raise ValueError(
-                f"where is a mask of shape {array.shape}; accepted is ({rows},), one entry a corpus row"
-            )
-        mask = array.copy()  # as it is counted here, it stays
-        return Eligible(mask, None, int(np.count_nonzero(mask)))
-    if array.size == 0 and array.ndim == 1:
-        return Eligible(None, np.empty(0, np.int64), 0)
-    if array.dtype.kind not in "iu" or array.ndim != 1:
-        raise TypeError(
-            f"where has dtype {array.dtype} and shape {array.shape}; "
-            f"accepted are a boolean mask of shape ({rows},) or a 1-D array of integer row ids"
-        )
-    ids = array.copy()
-    low, high = ids.min(), ids.max()
-    if low < 0 or high >= rows:
-        has = f"rows 0 to {rows - 1}" if rows else "no rows"
-        raise ValueError(f"where has row ids from {low} to {high}; the corpus has {has}")
-    ids = ascending(ids.astype(np.int64, copy=False))
-    return Eligible(None, ids, len(ids))
-
-
-def ascending(ids: np.ndarray) -> np.ndarray:
-    """Each id once, in order. (333,000 in order take 0.2 ms, and np.unique, which hashes, 130.)"""
-    if (ids[1:] > ids[:-1]).all():
-        return ids
-    ids.sort()
-    return ids[np.flatnonzero(np.diff(ids, prepend=-1))]
-
-
 def check_pair(queries: Any, corpus: Any, metric: str, dtype: Any) -> tuple[Queries, Corpus]:
     """The two sides of a search over an array."""
     reading = _arrays.check_reading(dtype, metric)
@@ -174,6 +121,13 @@ def check_pair(queries: Any, corpus: Any, metric: str, dtype: Any) -> tuple[Quer
     _arrays.same_width(q, "queries", x, "corpus")
     ours, theirs = _arrays.agreed(q, "queries", x, "corpus")
     return Queries(np.atleast_2d(q), ours, q.ndim == 1), Corpus(x, theirs)
+
+
+def as_index(corpus: Any) -> FlatIndex | None:
+    """The corpus if it is an index, which has searches of its own."""
+    from ._index import FlatIndex  # on demand: an index is made of what is here
+
+    return corpus if isinstance(corpus, FlatIndex) else None
 
 
 def check_k(k: Any) -> int:
@@ -210,7 +164,7 @@ def topk(
     queries: Any,
     corpus: Any,
     k: int,
-    metric: str = "euclidean",
+    metric: str | None = None,
     *,
     where: Any = None,
     threads: Any = None,
@@ -226,15 +180,17 @@ def topk(
     ----------
     queries : array_like, shape (d,) or (n, d)
         One query, or n.
-    corpus : array_like, shape (m, d)
+    corpus : array_like, shape (m, d), or FlatIndex
         The rows to search. Strided rows and memory-maps are read where they lie.
     k : int
         How many rows to find, at least 1; with fewer eligible rows, all of them are found.
-    metric : str
+    metric : str, optional
         ``"dot"`` and ``"cosine_similarity"``: larger is closer. ``"cosine"``, ``"euclidean"`` and
         ``"sqeuclidean"``, and of packed bits (uint8) ``"hamming"`` and ``"jaccard"``: smaller is closer.
+        Default: ``"euclidean"``. A `FlatIndex` has its own.
     where : array_like, optional
-        Which corpus rows may be found: a boolean mask of shape (m,), or integer row ids.
+        Which corpus rows may be found: a boolean mask of shape (m,), or integer row ids. Missing values are
+        refused.
     threads : int, optional
         How many threads may work on the call. Default: see `set_num_threads`.
     progress : callable, optional
@@ -261,7 +217,8 @@ def topk(
     Raises
     ------
     ValueError
-        A wrong shape, an unknown metric, ``k < 1``, or a mask or ids that do not fit the corpus.
+        A wrong shape, an unknown metric, ``k < 1``, a mask or ids that do not fit the corpus, a metric that
+        is not the index's, or codes that are not those of `rescore`.
     TypeError
         An argument is not numeric, or a conversion to float would change values.
 
@@ -278,7 +235,7 @@ def topk(
     >>> vb.topk([2.0, 0.1], corpus, k=2, metric="cosine").indices
     array([1, 2])
     """
-    number = metric_number(metric)
+    number = metric_number("euclidean" if metric is None else metric)
     plain = where is None and threads is None and progress is None and dtype is None
     if plain and rescore is None and oversample is None:
         _threads.resolve(None)  # an environment variable may be wrong
@@ -288,9 +245,14 @@ def topk(
     if rescore is not None:
         from ._rescore import two_stages  # on demand: few searches need it
 
+        metric = "euclidean" if metric is None else metric
         return two_stages(queries, corpus, k, metric, where, threads, progress, dtype, rescore, oversample)
     if oversample is not None:
         raise ValueError("oversample is for a search with rescore, the rows that corpus holds codes of")
+    if (index := as_index(corpus)) is not None:
+        queries = index.agreed_queries(queries, metric, dtype)
+        return index.search(queries, k, where=where, threads=threads, progress=progress)
+    metric = "euclidean" if metric is None else metric
     q, x = check_pair(queries, corpus, metric, dtype)
     k = check_k(k)
     threads = _threads.resolve(threads)
@@ -374,7 +336,7 @@ def within(
     queries: Any,
     corpus: Any,
     threshold: float,
-    metric: str = "euclidean",
+    metric: str | None = None,
     *,
     where: Any = None,
     threads: Any = None,
@@ -388,7 +350,7 @@ def within(
     ----------
     queries : array_like, shape (d,) or (n, d)
         One query, or n.
-    corpus : array_like, shape (m, d)
+    corpus : array_like, shape (m, d), or FlatIndex
         The rows to search. Strided rows and memory-maps are read where they lie.
     threshold : float
         Finite. Rows with distance <= threshold are found; for similarities, >= threshold. It is rounded
@@ -406,7 +368,7 @@ def within(
     ------
     ValueError
         A wrong shape, an unknown metric, a threshold that is not finite or is negative for a
-        distance, or a mask or ids that do not fit the corpus.
+        distance, a mask or ids that do not fit the corpus, or a metric that is not the index's.
     TypeError
         An argument is not numeric, or a conversion to float would change values.
 
@@ -416,7 +378,12 @@ def within(
     >>> vb.within([0.0, 0.0], [[3.0, 4.0], [6.0, 8.0], [1.0, 0.0]], threshold=5.0).indices
     array([0, 2])
     """
-    metric_number(metric)
+    if metric is not None:
+        metric_number(metric)
+    if (index := as_index(corpus)) is not None:
+        queries = index.agreed_queries(queries, metric, dtype)
+        return index.within(queries, threshold, where=where, threads=threads, progress=progress)
+    metric = "euclidean" if metric is None else metric
     q, x = check_pair(queries, corpus, metric, dtype)
     threshold = check_threshold(threshold, metric)
     threads = _threads.resolve(threads)

@@ -150,6 +150,8 @@ def eligible(choices, n):
         return mask, np.flatnonzero(mask)
     if how == 2 and n:
         ids = random.integers(0, n, choices.pick((0, 1, 5, 2 * n)))
+        if len(ids) == n and ids.max() <= 1:  # which would be taken for a mask
+            ids = np.unique(ids)
         dtype = choices.pick((np.int64, np.uint16, np.int32))
         return ids.astype(dtype), np.unique(ids)
     return None, np.arange(n)
