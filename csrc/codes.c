@@ -369,6 +369,7 @@ vb_job *vb_codes_new(vb_metric metric, size_t d, const vb_rows *rows, size_t fir
     const vb_view view = {rows->base, rows->stride, NULL, 0};
     double *sum = vb_alloc(d, sizeof *sum);
 
+    vb_need_kernels();
     if (!e || !sum) {
         free(e);
         free(sum);

@@ -118,6 +118,7 @@ vb_job *vb_measure_new(vb_metric metric, size_t d, int ndim, const size_t *shape
                        const vb_operand *b, const vb_operand *out)
 {
     measure *m = calloc(1, sizeof *m);
+    vb_need_kernels();
     if (!m)
         return NULL;
     m->metric = metric;
@@ -174,6 +175,7 @@ static vb_status rewrite_tile(vb_job *job, size_t index, void *scratch, vb_pulse
 static vb_job *rewrite_new(int unit, size_t d, const vb_rows *rows, char *out, ptrdiff_t out_stride, vb_type out_type)
 {
     rewrite *m = calloc(1, sizeof *m);
+    vb_need_kernels();
     if (!m)
         return NULL;
     m->unit = unit;

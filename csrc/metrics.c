@@ -65,6 +65,7 @@ double vb_pair(vb_metric metric, vb_type type, const void *a, const void *b, siz
 
     if (!vb_mode_is_standard())
         return pair_in_standard_mode(metric, &pair);
+    vb_need_kernels();
     vb_kernels.pair[accumulators[metric]][type](a, b, d, sums);
     switch (metric) {
     case VB_METRIC_DOT:

@@ -167,6 +167,7 @@ vb_job *vb_pairwise_new(vb_metric metric, size_t d, const vb_rows *a, const vb_r
 
     if (!p)
         return NULL;
+    vb_need_kernels();
     vb_tiling_init(&p->tiling, metric, a->type, d, out_type);
     columns = p->tiling.columns;
     rows = p->tiling.rows;

@@ -158,6 +158,7 @@ vb_status vb_search_init(vb_search *s, vb_metric metric, size_t d, const vb_rows
     const size_t tiles = threads > 1 ? 4 * (size_t)threads : 1;
     size_t budget, most, least;
 
+    vb_need_kernels();
     s->metric = metric;
     s->d = d;
     s->queries = *queries;

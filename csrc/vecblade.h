@@ -91,7 +91,8 @@ int vb_metric_is_similarity(vb_metric metric);
 
 /* Fill the kernel table: the best level this CPU has, or `level` if it is not NULL.
  * Returns 0; -1 if there is no such level; -2 if this CPU, or this build, lacks it.
- * Not thread-safe: for the first call of a process, and for tests. */
+ * Not thread-safe: for the first call of a process, and for tests. Where it has not been called, vb_pair() and the
+ * functions that make jobs call it, with NULL. */
 int vb_init(const char *level);
 
 /* Name of level i, best first, or NULL past the last; whether this CPU and build run it. */

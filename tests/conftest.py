@@ -131,6 +131,12 @@ def same_bits(a, b):
     return np.array_equal(nan, np.isnan(b)) and a[~nan].tobytes() == b[~nan].tobytes()
 
 
+def many_rows(n, d):
+    """So many different rows in little memory, and read-only: each begins one element after the one before."""
+    line = np.random.default_rng(0).standard_normal(n + d - 1, dtype=np.float32)
+    return np.lib.stride_tricks.sliding_window_view(line, d)
+
+
 def closest_first(metric, q, X):
     """
     The order in which a search finds rows, by the float64 values of the row functions; one query.

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from conftest import same_bits
+from conftest import many_rows, same_bits
 
 import vecblade as vb
 from vecblade import _threads
@@ -211,7 +211,7 @@ def test_interruptions_while_other_threads_search(expected):
     others = [checked(name, made[name], found[name], threads=2) for name in ("search", "pairwise")]
     before = signal.signal(signal.SIGALRM, signal.default_int_handler)
     random, end = np.random.default_rng(2), time.monotonic() + SECONDS
-    big = np.broadcast_to(X[0], (1 << 23, 48))
+    big = many_rows(1 << 23, 48)
     try:
         with Crowd(*others):
             while time.monotonic() < end:

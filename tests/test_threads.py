@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from conftest import interruptible, same_bits
+from conftest import interruptible, many_rows, same_bits
 
 import vecblade as vb
 from vecblade import _core, _threads
@@ -181,8 +181,8 @@ def test_after_fork():
 
 def test_progress_is_told_and_may_stop():
     calls = []
-    big = np.broadcast_to(X[0], (1_500_000, 64))
-    vb.topk(Q[:8], big, 1, progress=lambda done, total: calls.append((done, total)), threads=2)
+    big = many_rows(1_500_000, 64)
+    vb.topk(big[:300], big, 1, progress=lambda done, total: calls.append((done, total)), threads=2)
     assert calls
     assert all(0 < done <= total for done, total in calls)
     assert len({total for _, total in calls}) == 1
@@ -191,7 +191,7 @@ def test_progress_is_told_and_may_stop():
         raise RuntimeError("enough")
 
     with pytest.raises(RuntimeError, match="enough"):
-        vb.topk(Q[:8], big, 1, progress=stop, threads=2)
+        vb.topk(big[:300], big, 1, progress=stop, threads=2)
     search(2)
 
 

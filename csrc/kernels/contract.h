@@ -285,6 +285,13 @@ typedef struct {
 } vb_table;
 extern vb_table vb_kernels;
 
+/* Whoever comes first fills the table. */
+VB_INLINE void vb_need_kernels(void)
+{
+    if (!vb_kernels.encode)
+        vb_init(NULL);
+}
+
 /* Record i of the whole registry (every level of this build), and whether this CPU runs it and
  * whether it is in the table; NULL past the last. */
 const vb_record *vb_registry(size_t i, const char **level, int *runs, int *active);

@@ -277,7 +277,7 @@ def real_dtype(array: np.ndarray) -> np.dtype[Any]:
 
 def converted(array: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
     """A contiguous copy (or the array, if it is that) in another type, which holds every value."""
-    with np.errstate(invalid="ignore"):  # NaN that signal
+    with np.errstate(invalid="ignore"), _core.StandardMode():  # NaN that signal
         if array.dtype == BFLOAT16 and dtype != BFLOAT16:
             upper = np.ascontiguousarray(array).view(np.uint16).astype(np.uint32)
             return (upper << 16).view(np.float32).astype(dtype, copy=False)
@@ -324,7 +324,9 @@ def exactly(array: np.ndarray, name: str, dtype: np.dtype[Any], holder: str) -> 
     if BITS not in (given, dtype):
         wide = converted(array, FLOAT64)
         made = rounded(wide, dtype)
-        if np.array_equal(wide, converted(made, FLOAT64), equal_nan=True):
+        with _core.StandardMode():
+            same = np.array_equal(wide, converted(made, FLOAT64), equal_nan=True)
+        if same:
             return made
     if BITS in (given, dtype):
         raise TypeError(f"{name} holds {type_name(given)}, and {holder} {type_name(dtype)}")
@@ -344,7 +346,7 @@ def rounded(array: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
         if array.size:
             _core.rewrite("same", array.reshape(1, -1), made.reshape(1, -1)).run()
         return made
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), _core.StandardMode():
         return array.astype(dtype)
 
 

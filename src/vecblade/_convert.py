@@ -72,6 +72,11 @@ def quantize(X: Any, scale: Any = "row", *, dtype: Any = None) -> Quantized:
     if (reading := _arrays.check_reading(dtype)) == "bits":
         raise ValueError("dtype='bits' has nothing to quantize")
     x = _arrays.rows(X, "X", (1, 2), reading)
+    with _core.StandardMode():
+        return _quantized(x, scale)
+
+
+def _quantized(x: np.ndarray, scale: Any) -> Quantized:
     rows = np.atleast_2d(x)
     most = np.zeros(len(rows))
     for i, some in _pieces(rows):
@@ -182,7 +187,8 @@ def pack_bits(X: Any, *, dtype: Any = None) -> np.ndarray:
         some = rows[start : start + step]
         if some.dtype == BFLOAT16:
             some = _arrays.converted(some, _arrays.FLOAT32)
-        out[start : start + step] = np.packbits(some > 0, axis=1)
+        with _core.StandardMode():
+            out[start : start + step] = np.packbits(some > 0, axis=1)
     return packed
 
 

@@ -152,6 +152,11 @@ cdef extern from "kernels/contract.h":
     const char *vb_row(const vb_view *view, size_t r)
     const vb_record *vb_registry(size_t i, const char **level, int *runs, int *active)
 
+cdef extern from "mode.h":
+    uint64_t VB_MODE_BITS, VB_MODE_STANDARD
+    uint64_t vb_mode_get() noexcept nogil
+    void vb_mode_set(uint64_t mode) noexcept nogil
+
 cdef extern from "numbers.h":
     vb_type vb_query_type(vb_type type) nogil
     void vb_widen(vb_type type, const void *row, size_t d, double *out) nogil

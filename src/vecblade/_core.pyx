@@ -459,6 +459,25 @@ cdef vb_operand operand_of(cnp.ndarray array, vb_type kind, int own_axes, int ax
     return operand
 
 
+cdef class StandardMode:
+    """
+    What NumPy does in its ``with`` block it does in the standard floating-point mode.
+
+    A library built with -ffast-math has denormal numbers flushed to zero in the threads that load it; kernels see to
+    themselves.
+    """
+    cdef uint64_t before
+
+    def __enter__(self):
+        self.before = vb_mode_get()
+        if (self.before & VB_MODE_BITS) != VB_MODE_STANDARD:
+            vb_mode_set((self.before & ~VB_MODE_BITS) | VB_MODE_STANDARD)
+
+    def __exit__(self, *exception):
+        if (self.before & VB_MODE_BITS) != VB_MODE_STANDARD:
+            vb_mode_set((vb_mode_get() & ~VB_MODE_BITS) | (self.before & VB_MODE_BITS))
+
+
 def narrowed(cnp.ndarray values):
     """float64 values as float32, rounded; past its range infinite, without a warning."""
     cdef cnp.ndarray out = cnp.PyArray_EMPTY(

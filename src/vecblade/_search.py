@@ -326,7 +326,8 @@ def _topk_into(
         both = np.concatenate([scores[:, :filled], ranks], axis=1)
         rows = np.concatenate([indices[:, :filled], found + start], axis=1)
         filled = min(k, both.shape[1])
-        order = np.argsort(both, axis=1, kind="stable")[:, :filled]
+        with _core.StandardMode():
+            order = np.argsort(both, axis=1, kind="stable")[:, :filled]
         scores[:, :filled] = np.take_along_axis(both, order, axis=1)
         indices[:, :filled] = np.take_along_axis(rows, order, axis=1)
     return told
