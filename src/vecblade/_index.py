@@ -60,7 +60,7 @@ class FlatIndex:
     threads : int, optional
         How many threads may make codes. Default: see `set_num_threads`.
     progress : callable, optional
-        Called about ten times a second with the work done and the total.
+        Called as ``progress(done, total)`` about ten times a second with the work done and the total.
     dtype : {"bfloat16", "bits"}, optional
         What a uint16 or uint8 corpus holds: as for `dot`. Queries and rows to add are then read likewise.
 
@@ -79,7 +79,8 @@ class FlatIndex:
     ValueError
         A wrong shape or an unknown metric.
     TypeError
-        The corpus is not numeric, or a conversion to float would change values.
+        The corpus is not numeric, or a conversion to float would change values; or `progress` cannot be
+        called.
 
     See Also
     --------
@@ -116,12 +117,14 @@ class FlatIndex:
     ):
         metric_number(metric)
         reading = _arrays.check_reading(dtype, metric)
+        threads = _threads.resolve(threads)
+        _threads.check_progress(progress)
         rows = _arrays.native(_arrays.rows(corpus, "corpus", (2,), reading))
         self._start(metric, rows)
         self._reading = reading or self._reading
         if isinstance(corpus, np.ndarray) and _arrays.is_bfloat16(corpus.dtype):
             self._given = corpus.dtype
-        self._encode(rows, len(rows), 0, _threads.resolve(threads), progress)
+        self._encode(rows, len(rows), 0, threads, progress)
 
     def _start(self, metric: str, rows: np.ndarray) -> None:
         self._metric = metric
@@ -186,6 +189,8 @@ class FlatIndex:
         """
         k, plain = check_k(k), where is None and threads is None and progress is None
         threads = _threads.resolve(threads)
+        if not plain:
+            _threads.check_progress(progress)
         with self._gate.reading():
             if plain:
                 number = _core.METRICS[self._metric]
@@ -224,6 +229,7 @@ class FlatIndex:
         Within
         """
         threshold, threads = check_threshold(threshold, self._metric), _threads.resolve(threads)
+        _threads.check_progress(progress)
         with self._gate.reading():
             q, corpus, eligible = self._ready(queries, where)
             found, told = find_within(q, corpus, threshold, self._metric, eligible, threads, progress)

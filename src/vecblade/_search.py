@@ -238,8 +238,8 @@ def topk(
     threads : int, optional
         How many threads may work on the call. Default: see `set_num_threads`.
     progress : callable, optional
-        Called about ten times a second with the work done and the total (of one piece of the
-        corpus, where it has to be converted in pieces).
+        Called as ``progress(done, total)`` about ten times a second with the work done and the total (of one
+        piece of the corpus, where it has to be converted in pieces).
     dtype : {"bfloat16", "bits"}, optional
         What uint16 or uint8 arrays hold: as for `dot`.
     rescore : array_like, shape (m, D), optional
@@ -263,7 +263,8 @@ def topk(
     ValueError
         A wrong shape, an unknown metric, ``k < 1``, or a mask or ids that do not fit the corpus.
     TypeError
-        An argument is not numeric, or a conversion to float would change values.
+        An argument is not numeric, or a conversion to float would change values; or `progress` cannot be
+        called.
 
     Notes
     -----
@@ -285,6 +286,7 @@ def topk(
         small = _core.topk_plain(number, queries, corpus, k)
         if small is not None:
             return TopK(*small[1:])
+    _threads.check_progress(progress)
     if rescore is not None:
         from ._rescore import two_stages  # on demand: few searches need it
 
@@ -408,7 +410,8 @@ def within(
         A wrong shape, an unknown metric, a threshold that is not finite or is negative for a
         distance, or a mask or ids that do not fit the corpus.
     TypeError
-        An argument is not numeric, or a conversion to float would change values.
+        An argument is not numeric, or a conversion to float would change values; or `progress` cannot be
+        called.
 
     Examples
     --------
@@ -417,6 +420,7 @@ def within(
     array([0, 2])
     """
     metric_number(metric)
+    _threads.check_progress(progress)
     q, x = check_pair(queries, corpus, metric, dtype)
     threshold = check_threshold(threshold, metric)
     threads = _threads.resolve(threads)
