@@ -293,3 +293,40 @@ def test_a_child_of_multiprocessing_in_a_callback():
         assert found.indices.max() == 0 and processes[0].exitcode == 0
         print("right")
     """)
+
+
+@pytest.mark.parametrize("moment", ["write", "fsync"])
+def test_while_a_file_is_written(moment, tmp_path):
+    """The file is the parent's: the child neither writes to it nor removes nor renames it, and is told so."""
+    run(
+        f"""
+        from vecblade import _writing
+        real, calls = os.{moment}, []
+
+        def forking(*arguments):
+            calls.append(1)
+            if len(calls) == {2 if moment == "write" else 1}:
+                fork()
+                if not in_child():
+                    assert os.waitstatus_to_exitcode(os.waitpid(children[0], 0)[1]) == 0
+            return real(*arguments)
+
+        index = vb.FlatIndex(rows)
+        os.{moment} = forking
+        try:
+            index.save("index")
+        except RuntimeError as error:
+            os.{moment} = real
+            there = len(os.listdir("."))
+            index.save("another")
+            leave("forked while it wrote 'index'" in str(error) and there == 1
+                  and len(vb.FlatIndex.load("another", verify=True)) == len(rows))
+        if in_child():
+            leave(False)
+        os.{moment} = real
+        assert sorted(os.listdir(".")) == ["another", "index"]
+        assert open("index", "rb").read() == open("another", "rb").read()
+        print("right")
+        """,
+        cwd=tmp_path,
+    )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import _arrays, _core, _file, _threads
+from . import _arrays, _core, _file, _threads, _writing
 from ._core import BFLOAT16, BITS
 from ._gate import Gate
 from ._measure import metric_number
@@ -362,15 +362,29 @@ class FlatIndex:
         """
         Write the index to one file, which `load` maps into memory.
 
-        The file appears under its name only when it is complete, and replaces what was there.
+        The file appears under its name only when it is complete, and replaces what was there. What a killed
+        process has left beside it is removed by the next `save` to the same path.
 
         Parameters
         ----------
         path : path_like
-            A link is followed, and a file that is replaced keeps its permissions.
+            A link is followed, and a file that is replaced keeps its permissions. Into a pipe or a device the
+            index is written as it comes; there its rows are read twice.
+
+        Raises
+        ------
+        OSError
+            Nothing can be written there: no such folder, a folder, no permission, a file that is read-only, a
+            full disk.
+        ValueError
+            It is the file that the rows of the index are mapped from.
         """
+        target = _writing.Target(path, _file.sources(self._rows))
+        _writing.write(target, self._save_to)
+
+    def _save_to(self, out: _writing.Output) -> None:
         with self._gate.writing():
-            _file.save(path, self._metric, self._rows[: self._count], *self._codes())
+            _file.save(out, self._metric, self._rows[: self._count], *self._codes())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, mmap: bool = True, verify: bool = False) -> FlatIndex:
@@ -397,7 +411,8 @@ class FlatIndex:
         OSError
             The file cannot be read.
         ValueError
-            It is no index, or is truncated, damaged, or of a newer version; with its path and the reason.
+            It is no index, no regular file, truncated, damaged, or of a newer version; with its path and the
+            reason.
 
         Notes
         -----
