@@ -23,7 +23,7 @@ cdef class Guard:
 
     def __call__(self, function, *arguments):
         lock = self.lock
-        while not lock.acquire(True, 0.1):
+        while not lock.acquire(False) and not lock.acquire(True, 0.1):  # the first is faster
             PyErr_CheckSignals()
             lock = self.lock  # another one, if a signal handler forked
         try:
