@@ -120,6 +120,227 @@ def test_npz_and_output_by_suffix(files):
     assert sorted(os.listdir()) == ["Q.npy", "X.npy", "out.json", "out.npz", "texts.txt"]
 
 
+def test_output_by_its_suffix(files, capsys):
+    """Whatever has none that is known is refused before any work; `--format` may say what the suffix says."""
+    for name in ("gt.npy", "x.parquet", "x.json.gz", "x.tsv", "x.csv~", "a.b/x.pkl", "x.JSONL"):
+        for form in ([], ["--format", "csv"]):
+            os.makedirs("a.b", exist_ok=True)
+            assert main(["search", "--corpus", "no.npy", "--queries", "no.npy", "--output", name, *form]) == 2
+            suffix = os.path.splitext(name)[1]
+            assert f"--output: {name}: unknown suffix '{suffix}'; accepted are .csv, .json, .npz, .txt" in (
+                capsys.readouterr().err
+            )
+            assert not os.path.exists(name)
+    os.rmdir("a.b")
+    for name, form in (("x.json", "csv"), ("x.csv", "npz"), ("x.npz", "table"), ("x.txt", "json")):
+        assert (
+            main(["search", "--corpus", "no.npy", "--queries", "no.npy", "--output", name, "--format", form])
+            == 2
+        )
+        assert f"--output: {name}: the suffix '{name[1:]}' is that of" in capsys.readouterr().err
+    if sys.platform != "win32":
+        os.symlink("y.json", "link.csv")
+        os.symlink("y.parquet", "link")
+        for name in ("link.csv", "link"):  # and what it leads to
+            assert main([*SEARCH, "--output", name]) == 2
+            assert f"--output: {os.path.realpath(name)}: " in capsys.readouterr().err
+        os.unlink("link.csv")
+        os.unlink("link")
+    beginnings = {"table": b"  query", "csv": b"query,rank", "json": b"[", "npz": b"PK"}
+    for name, given, form in (
+        *(
+            ("x.csv", None, "csv"),
+            ("x.JSON", None, "json"),
+            ("x.npz", "npz", "npz"),
+            ("x.txt", None, "table"),
+        ),
+        *(
+            ("plain", None, "table"),
+            ("plain", "json", "json"),
+            (".csv", None, "table"),
+            ("v1.0/x", "npz", "npz"),
+        ),
+    ):
+        os.makedirs("v1.0", exist_ok=True)
+        assert main([*SEARCH, "--output", name, *(["--format", given] if given else [])]) == 0
+        assert Path(name).read_bytes().startswith(beginnings[form])
+        Path(name).unlink()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX pipes")
+def test_a_pipe_has_the_suffix_of_its_name_or_none(files):
+    for name, begin in (("p.csv", b"query,"), ("p.fifo", b"  query")):
+        os.mkfifo(name)
+        with subprocess.Popen(["cat", name], stdout=subprocess.PIPE) as cat:
+            assert main([*SEARCH, "--output", name]) == 0
+            assert cat.stdout.read().startswith(begin)
+
+
+def test_standard_output(files, capsysbinary):
+    assert main([*SEARCH, "--format", "csv"]) == 0
+    wanted = capsysbinary.readouterr().out
+    assert main([*SEARCH, "--format", "csv", "--output", "-"]) == 0
+    assert capsysbinary.readouterr().out == wanted
+    assert main([*SEARCH, "--format", "npz", "--output", "-"]) == 0
+    found = np.load(io.BytesIO(capsysbinary.readouterr().out))
+    assert same_bits(found["indices"], vb.topk(files[1], files[0], 10, "cosine").indices)
+    assert sorted(os.listdir()) == ["Q.npy", "X.npy", "texts.txt"]
+
+
+def test_no_arrays_for_a_terminal(files, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    assert (
+        main(["search", "--corpus", "no.npy", "--queries", "no.npy", "--format", "npz", "--output", "-"]) == 2
+    )
+    assert "standard output is a terminal" in capsys.readouterr().err
+
+
+def test_inputs_are_not_written_over(files, capsys):
+    np.save("where.npy", np.arange(5))
+    inputs = {"--corpus": "X.npy", "--queries": "Q.npy", "--where": "where.npy", "--texts": "texts.txt"}
+    given = [word for pair in inputs.items() for word in pair]
+    for name in inputs.values():
+        os.link(name, f"hard link to {name[:5]}")
+        if sys.platform != "win32":
+            os.symlink(name, f"link to {name[:5]}.csv")
+    before = {name: Path(name).read_bytes() for name in os.listdir()}
+    for what, name in inputs.items():
+        for path in (name, os.path.abspath(name), f"hard link to {name[:5]}", f"link to {name[:5]}.csv"):
+            if os.path.exists(path):
+                assert main(["search", *given, "--output", path]) == 2
+                error = capsys.readouterr().err
+                assert f"this is the file of {what}; pass another one to write to" in error
+                assert path in error
+    assert {name: Path(name).read_bytes() for name in os.listdir()} == before
+    assert main(["search", *given, "--output", "out.csv"]) == 0
+
+
+CONTROLS = "".join(map(chr, [*range(1, 10), *range(11, 32), *range(127, 160), 0x61C, 0x200E, 0x200F,
+                             *range(0x2028, 0x202F), *range(0x2066, 0x206A)]))  # fmt: skip
+
+
+def test_controls_of_texts_are_seen(files, capsys, tmp_path):
+    """In tables; in JSON they are escaped as JSON has it, and CSV has texts as they are."""
+    fair = "é 漢字 \N{ZERO WIDTH JOINER} \\ שלום \xa0."
+    texts = [f"{i} {fair} \x1b[2J\r{CONTROLS}." for i in range(50)]
+    for end in ("\n", "\r\n"):
+        (tmp_path / "texts.txt").write_bytes("".join(text + end for text in texts).encode())
+        for options in ([], ["--output", "out.txt"]):
+            assert main([*SEARCH, "-k", "50", "--texts", "texts.txt", *options]) == 0
+            out = capsys.readouterr().out or Path("out.txt").read_text("utf-8")
+            assert not set(out) & (set(CONTROLS) - {"\n"})
+            assert len(out.split("\n")) == 152
+            assert f" {fair} \\x1b[2J\\r\\x01\\x02" in out
+            assert "\\x9b" in out
+            assert "\\u202e" in out
+        assert main([*SEARCH, "-k", "50", "--texts", "texts.txt", "--format", "json"]) == 0
+        out = capsys.readouterr().out
+        assert not set(out) & (set(CONTROLS) - {"\n"})
+        assert {hit["text"] for query in json.loads(out) for hit in query} == set(texts)
+        assert main([*SEARCH, "-k", "50", "--texts", "texts.txt", "--output", "out.csv"]) == 0
+        with open("out.csv", encoding="utf-8", newline="") as file:
+            assert {row["text"] for row in csv.DictReader(file)} == set(texts)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX names")
+def test_controls_of_names_are_seen(files, capsys, tmp_path):
+    name = "\x1b[31m\r\x9b\u202ex\n"
+    for arguments in (
+        ["search", "--corpus", name, "--queries", "Q.npy"],
+        ["search", "--corpus", "X.npy", "--queries", name],
+        [*SEARCH, "--where", name],
+        [*SEARCH, "--texts", name],
+        [*SEARCH, "--output", name + ".x"],
+        [*SEARCH, "--output", name + "/out.csv"],
+        [*SEARCH, "--format", name],
+        [*SEARCH, name],
+        [name],
+        ["run", name],
+    ):
+        for there in (False, True):
+            if there and arguments[0] != "run":
+                (tmp_path / name).write_text("no")
+            try:
+                status = main(arguments)
+            except SystemExit as stop:  # as argparse has it
+                status = stop.code
+            assert status == 2
+            out, error = capsys.readouterr()
+            assert not set(out + error) & (set(CONTROLS) - {"\n"})
+            (tmp_path / name).unlink(missing_ok=True)
+
+
+def test_what_is_no_npy(files, capsys):
+    """Said in words of our own: NumPy recommends pickles."""
+    with open("pickle.npy", "wb") as file:
+        np.array([None, "a"], object).dump(file)
+    np.save("objects.npy", np.array([{}, None], object), allow_pickle=True)
+    np.savez("archive.npy.npz", a=np.ones(2))
+    os.rename("archive.npy.npz", "archive.npy")
+    whole = Path("X.npy").read_bytes()
+    for name, data in {
+        "empty": b"",
+        "text": b"1.0, 2.0\n",
+        "magic": whole[:6],
+        "version": whole[:6] + b"\x07\x00" + whole[8:],
+        "header": whole[:40],
+        "damaged": whole[:10] + b"}" * 118 + whole[128:],
+        "negative": whole.replace(b"(50, 8)", b"(-5, 8)"),
+        "code": whole.replace(b"(50, 8)", b"exit() "),
+        "cut": whole[:-1],
+        "numbers": whole[:128],
+        "longer": whole.replace(b"(50, 8)", b"(51, 8)"),
+        "index": b"vecblade" + bytes(5000),
+        "parquet": b"PAR1" + bytes(100),
+        "gzip": b"\x1f\x8b" + bytes(100),
+    }.items():
+        Path(f"{name}.npy").write_bytes(data)
+    for name, reason in {
+        "pickle": "it is a pickle",
+        "objects": "it holds Python objects, not numbers",
+        "archive": "an archive of several arrays; a single .npy is accepted",
+        "empty": "it is empty",
+        "text": "it does not begin as one does",
+        **dict.fromkeys(
+            ("magic", "version", "header", "damaged", "negative", "code"), "its header is damaged, cut off"
+        ),
+        "cut": "it is truncated: 1599 bytes of numbers, where its header says 1600",
+        "numbers": "it is truncated: 0 bytes of numbers, where its header says 1600",
+        "longer": "it is truncated: 1600 bytes of numbers, where its header says 1632",
+        "index": "a saved FlatIndex; a .npy file is accepted",
+        "parquet": "it is a Parquet file",
+        "gzip": "it is compressed by gzip",
+    }.items():
+        for option in ("--corpus", "--queries", "--where"):
+            arguments = {"--corpus": "X.npy", "--queries": "Q.npy", option: f"{name}.npy"}
+            assert main(["search", *(word for pair in arguments.items() for word in pair)]) == 2
+            error = capsys.readouterr().err
+            assert error.startswith(f"vecblade: error: {option}: {name}.npy: ")
+            assert reason in error
+            assert "allow" not in error
+            assert error.count("\n") == 1
+
+
+def test_every_npy_of_numbers(files, capsys):
+    """As NumPy reads it: other versions of the format, orders, and shapes; and bytes behind."""
+    X, Q = files
+    wanted = vb.topk(Q, X, 3, "cosine").indices.tolist()
+    for write in (
+        lambda file: np.lib.format.write_array(file, X, (2, 0)),
+        lambda file: np.lib.format.write_array(file, np.asfortranarray(X)),
+        lambda file: np.lib.format.write_array(file, X.astype(">f8")),
+        lambda file: (np.save(file, X), file.write(b"more")),
+    ):
+        with open("other.npy", "wb") as file:
+            write(file)
+        assert main(["search", "--corpus", "other.npy", *SEARCH[3:], "-k", "3", "--format", "json"]) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert [[hit["row"] for hit in query] for query in found] == wanted
+    np.save("none.npy", X[:0])
+    assert main(["search", "--corpus", "none.npy", *SEARCH[3:], "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out) == [[], [], []]
+
+
 def test_within_and_where(files, capsys):
     X, Q = files
     np.save("where.npy", np.arange(50) % 2 == 0)

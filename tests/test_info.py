@@ -46,6 +46,19 @@ def test_an_unknown_level_is_an_error_that_lists_the_valid_ones():
     assert run("import vecblade", VECBLADE_ISA="").returncode == 0
 
 
+@pytest.mark.parametrize("text", ["\udcff", "avx2\udc80", "скаляр", "scalar ", "\x1b[31m", "x" * 10_000])
+def test_any_text_that_is_no_level_is_the_same_error(text):
+    """Bytes that are no UTF-8 too, which Python holds as halves of characters."""
+    done = run("import vecblade", VECBLADE_ISA=text)
+    assert done.stderr.splitlines()[-1].startswith("ValueError: VECBLADE_ISA=")
+    assert "is not an ISA level; levels that do, best first: " in done.stderr
+    assert "\x1b" not in done.stderr
+    done = run("import vecblade as vb; vb.get_num_threads()", VECBLADE_NUM_THREADS=text)
+    assert done.stderr.splitlines()[-1].startswith("ValueError: VECBLADE_NUM_THREADS=")
+    assert done.stderr.endswith("is not an integer of at least 1\n")
+    assert "\x1b" not in done.stderr
+
+
 def test_the_best_level_is_chosen():
     code = "import vecblade as vb; print(vb.cpu_info()['isa'])"
     best = next(level for level, runs in _core.levels().items() if runs)

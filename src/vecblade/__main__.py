@@ -6,6 +6,14 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        from ._cli import visible
+
+        super().error(visible(message))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -13,7 +21,7 @@ def parser() -> argparse.ArgumentParser:
     from . import __version__, _core
 
     metrics = tuple(_core.METRICS)
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="vecblade", description="Exact distances, dot products and cosines: on .npy files, and compared."
     )
     top.add_argument("--version", action="version", version=f"vecblade {__version__}")
@@ -33,9 +41,11 @@ def parser() -> argparse.ArgumentParser:
     search.add_argument("--texts", metavar="FILE", help="one line a corpus row, shown beside it")
     search.add_argument("--threads", type=int, help="default: all usable CPUs")
     search.add_argument(
-        "--format", choices=("table", "csv", "json", "npz"), help="default: by --output, or table"
+        "--format",
+        choices=("table", "csv", "json", "npz"),
+        help="default: by the suffix of --output (.txt: table), or table",
     )
-    search.add_argument("--output", metavar="FILE", help="default: standard output")
+    search.add_argument("--output", metavar="FILE", help="default, and with -: standard output")
 
     compare = commands.add_parser(
         "compare", help="NumPy, SciPy and scikit-learn idioms beside vecblade, here"
@@ -98,10 +108,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return run(arguments)
     except (OSError, TypeError, ValueError, MemoryError) as error:
-        if isinstance(error, BrokenPipeError):  # the reader has what it wanted
+        if isinstance(error, BrokenPipeError) and error.filename is None:  # the reader has what it wanted
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
-        print(f"vecblade: error: {error or type(error).__name__}", file=sys.stderr)
+        from ._cli import visible
+
+        print(f"vecblade: error: {visible(str(error)) or type(error).__name__}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("vecblade: interrupted", file=sys.stderr)

@@ -3,35 +3,45 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import os
+import re
 import sys
-import tempfile
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import vecblade as vb
 
+from ._npy import mapped
+from ._writing import Target, write_bytes
+
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterator
 
 
+# What would move the cursor, colour, ring or reorder what a terminal shows: control characters and line
+# separators, those that set the direction of text, and halves of characters.
+CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ud800-\udfff]")
+# The format that goes by the suffix of a file.
+SUFFIXES = {".csv": "csv", ".json": "json", ".npz": "npz", ".txt": "table"}
+
+
+def visible(text: str) -> str:
+    r"""Text for a terminal, with escapes such as \x1b in the place of what would act on it."""
+    return CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
 def load(path: str, name: str) -> np.ndarray:
     """A .npy file, memory-mapped."""
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except FileNotFoundError:
-        raise ValueError(f"--{name}: {path}: no such file") from None
-    except (ValueError, EOFError, OSError) as error:
-        raise ValueError(f"--{name}: {path}: not a readable .npy file ({error})") from None
-    if not isinstance(array, np.ndarray):
-        raise ValueError(f"--{name}: {path}: an archive of several arrays; a single .npy is accepted")
-    return array
+        return mapped(path)
+    except ValueError as error:
+        raise ValueError(f"--{name}: {error}") from None
 
 
 class Progress:
@@ -71,22 +81,32 @@ def hits_of(found: vb.TopK | vb.Within) -> Iterator[tuple[int, int, int, Any]]:
 def as_table(found: Any, texts: list[str] | None) -> str:
     lines = [f"{'query':>7} {'rank':>5} {'row':>10}  value"]
     for query, rank, row, value in hits_of(found):
-        text = f"  {texts[row]}" if texts else ""
+        text = f"  {visible(texts[row])}" if texts else ""
         lines.append(f"{query:7} {rank:5} {row:10}  {value!s:<12}{text}".rstrip())
     return "\n".join(lines) + "\n"
 
 
+class Lines:
+    """Rows of CSV that end with a line feed. (The writer ends them with CR LF, and so quotes both.)"""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def write(self, line: str) -> None:
+        self.lines.append(line.removesuffix("\r\n") + "\n")
+
+
 def as_csv(found: Any, texts: list[str] | None) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
+    out = Lines()
+    writer = csv.writer(out)
     writer.writerow(["query", "rank", "row", "value", *(["text"] if texts else [])])
     for query, rank, row, value in hits_of(found):
         writer.writerow([query, rank, row, str(value), *([texts[row]] if texts else [])])
-    return out.getvalue()
+    return "".join(out.lines)
 
 
 def as_json(found: Any, texts: list[str] | None) -> str:
-    """A list for each query. NaN and infinities, which JSON lacks, are null."""
+    """A list for each query. NaN and infinities, which JSON lacks, are null, and all controls are escaped."""
     queries: list[list[dict[str, Any]]] = [
         []
         for _ in range(
@@ -96,7 +116,8 @@ def as_json(found: Any, texts: list[str] | None) -> str:
     for query, _, row, value in hits_of(found):
         number = json.loads(str(value)) if np.isfinite(value) else None
         queries[query].append({"row": row, "value": number, **({"text": texts[row]} if texts else {})})
-    return json.dumps(queries, indent=1, ensure_ascii=False) + "\n"
+    lines = json.dumps(queries, indent=1, ensure_ascii=False).split("\n")
+    return "".join(CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", line) + "\n" for line in lines)
 
 
 def as_npz(found: Any, texts: list[str] | None) -> bytes:
@@ -113,43 +134,77 @@ FORMATS: dict[str, Callable[[Any, list[str] | None], str | bytes]] = {
 }
 
 
-def write_atomically(path: Path, content: str | bytes) -> None:
-    """The whole file or nothing: written beside it, then renamed over it."""
-    data = content if isinstance(content, bytes) else content.encode()
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-
-
 def read_texts(path: str, rows: int) -> list[str]:
+    """Lines end with a line feed, and a carriage return before it; any other is a part of its text."""
     try:
-        text = Path(path).read_text(encoding="utf-8")
-        texts = text.removesuffix("\n").split("\n") if text else []
+        with open(path, encoding="utf-8", newline="") as file:
+            text = file.read()
     except FileNotFoundError:
         raise ValueError(f"--texts: {path}: no such file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"--texts: {path}: not a readable UTF-8 file ({error})") from None
+    texts = [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")] if text else []
     if len(texts) != rows:
         raise ValueError(f"--texts: {path}: {len(texts)} lines for a corpus of {rows} rows")
     return texts
 
 
+def destination(arguments: argparse.Namespace) -> tuple[Target | None, str]:
+    """Where the result goes (None: standard output), and in which format."""
+    form = arguments.format
+    if arguments.output in (None, "-"):
+        if form == "npz" and arguments.output is None:
+            raise ValueError("--format npz needs --output (- for standard output)")
+        if form == "npz" and sys.stdout.isatty():
+            raise ValueError("--format npz: standard output is a terminal; pass --output FILE")
+        return None, form or "table"
+    inputs = {f"--{name}": getattr(arguments, name) for name in ("corpus", "queries", "where", "texts")}
+    try:
+        target = Target(arguments.output, {what: path for what, path in inputs.items() if path is not None})
+    except OSError as error:
+        folder = os.path.dirname(arguments.output) or "."
+        if error.errno == errno.ENOENT and arguments.output and not os.path.isdir(folder):
+            raise ValueError(f"--output: {folder}: no such folder, to write {arguments.output}") from None
+        raise ValueError(f"--output: {arguments.output}: {error.strerror}") from None
+    except ValueError as error:
+        raise ValueError(f"--output: {error}") from None
+    return target, format_of(target, form)
+
+
+def format_of(target: Target, form: str | None) -> str:
+    """By the suffix of the file, of a link also by that of what it leads to; --format may say the same."""
+    for name in (target.name,) if target.streams else (target.name, target.place):
+        suffix = os.path.splitext(name)[1]
+        known = SUFFIXES.get(suffix.lower())
+        if suffix in ("", ".") or (target.streams and not known):
+            continue
+        if not known:
+            raise ValueError(
+                f"--output: {name}: unknown suffix {suffix!r}; accepted are {', '.join(SUFFIXES)}, "
+                f"or none, and --format"
+            )
+        if form not in (None, known):
+            raise ValueError(
+                f"--output: {name}: the suffix {suffix!r} is that of {known}, and the format {form}; "
+                f"pass another name, or --format {known}"
+            )
+        form = known
+    return form or "table"
+
+
+def deliver(content: str | bytes, target: Target | None) -> None:
+    if target:
+        write_bytes(target, content if isinstance(content, bytes) else content.encode())
+    elif isinstance(content, bytes):
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+    else:
+        sys.stdout.write(content)
+        sys.stdout.flush()
+
+
 def search(arguments: argparse.Namespace) -> int:
-    output = Path(arguments.output) if arguments.output else None
-    suffix = output.suffix[1:] if output else ""
-    form = arguments.format or (suffix if suffix in FORMATS else "table")
-    if form == "npz" and not output:
-        raise ValueError("--format npz needs --output")
-    if output and not output.parent.is_dir():
-        raise ValueError(f"--output: {output.parent}: no such folder")
+    target, form = destination(arguments)
     corpus, queries = load(arguments.corpus, "corpus"), load(arguments.queries, "queries")
     texts = read_texts(arguments.texts, len(corpus) if corpus.ndim else 0) if arguments.texts else None
     where = None if arguments.where is None else np.array(load(arguments.where, "where"))
@@ -169,12 +224,7 @@ def search(arguments: argparse.Namespace) -> int:
             found = vb.within(queries, corpus, arguments.threshold, **options)
     finally:
         progress.end()
-    content = FORMATS[form](found, texts)
-    if output:
-        write_atomically(output, content)
-    else:
-        sys.stdout.write(str(content))
-        sys.stdout.flush()
+    deliver(FORMATS[form](found, texts), target)
     return 0
 
 

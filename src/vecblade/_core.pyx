@@ -8,6 +8,7 @@ make the core touch memory that is not the arrays' own.
 import _thread
 import os
 import threading
+from weakref import WeakSet
 
 cimport numpy as cnp
 from cpython.exc cimport PyErr_CheckSignals
@@ -66,7 +67,8 @@ def active_level():
 
 def use_level(name, source="level"):
     """Fill the kernel table from this level down (None: the best). Not while a job runs."""
-    cdef bytes encoded = b"" if name is None else name.encode()
+    # The environment may hold bytes that are no text; what no level is called need not reach C.
+    cdef bytes encoded = b"" if name is None or name not in levels() else name.encode()
     cdef int status = vb_init(NULL if name is None else <const char *>encoded)
     if status:
         runnable = ", ".join(level for level, runs in levels().items() if runs)
@@ -547,6 +549,8 @@ cdef class Job:
         """Work on the calling thread, which may be interrupted, until no tile is left."""
         cdef Caller caller = Caller()
         cdef vb_status status
+        if isinstance(progress, Watch):
+            progress.look()
         caller.progress = progress
         with nogil:
             status = vb_job_run(self.job, poll, <void *>caller)

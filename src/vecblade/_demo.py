@@ -17,6 +17,9 @@ import numpy as np
 
 import vecblade as vb
 
+from ._cli import visible
+from ._writing import Target, write, write_bytes
+
 if TYPE_CHECKING:
     import argparse
 
@@ -53,6 +56,10 @@ def load_model() -> Any:
     return wordllama.WordLlama.load(cache_dir=folder, disable_download=True)
 
 
+def save(path: Path, array: np.ndarray) -> None:
+    write(Target(path), lambda out: np.lib.format.write_array(out, array, allow_pickle=False))
+
+
 def demo(arguments: argparse.Namespace) -> int:
     from pydoc_data.topics import topics
 
@@ -69,16 +76,17 @@ def demo(arguments: argparse.Namespace) -> int:
     folder = Path(arguments.folder)
     folder.mkdir(parents=True, exist_ok=True)
     files = {name: folder / name for name in ("corpus.npy", "queries.npy", "passages.txt")}
-    np.save(files["corpus.npy"], corpus)
-    np.save(files["queries.npy"], np.asarray(model.embed(questions), np.float32))
-    files["passages.txt"].write_text("".join(f"{topic}: {text}\n" for topic, text in found), encoding="utf-8")
+    save(files["corpus.npy"], corpus)
+    save(files["queries.npy"], np.asarray(model.embed(questions), np.float32))
+    lines = "".join(f"{topic}: {text}\n" for topic, text in found)
+    write_bytes(Target(files["passages.txt"]), lines.encode())
 
     corpus, queries = (np.load(files[name], mmap_mode="r") for name in ("corpus.npy", "queries.npy"))
     start = time.perf_counter()
     best = vb.topk(queries, corpus, arguments.k, metric="cosine")
     print(f"searched for {len(questions)} questions in {1e3 * (time.perf_counter() - start):.2f} ms\n")
     for question, rows, values in zip(questions, best.indices, best.values, strict=True):
-        print(f"? {question}")
+        print(f"? {visible(question)}")
         for row, value in zip(rows, values, strict=True):
             topic, text = found[row]
             print(f"  {value:.3f}  [{topic}] {text if len(text) < 160 else text[:157] + '...'}")
@@ -86,5 +94,5 @@ def demo(arguments: argparse.Namespace) -> int:
     command = ["python", "-m", "vecblade", "search", "--corpus", str(files["corpus.npy"]),
                "--queries", str(files["queries.npy"]), "--texts", str(files["passages.txt"]),
                "-k", str(arguments.k), "--metric", "cosine"]  # fmt: skip
-    print("The same from the files:", shlex.join(command))
+    print("The same from the files:", visible(shlex.join(command)))
     return 0

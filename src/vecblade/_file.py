@@ -15,17 +15,23 @@ Checksums are CRC-32. The reading is 1 if uint16 are taken for bfloat16 that are
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 import struct
 import sys
 import zlib
-from typing import Any, BinaryIO
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from . import _core
+from ._writing import PIECE, name_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ._writing import Output
 
 MAGIC = b"vecblade"
 VERSION = 1
@@ -44,58 +50,44 @@ TYPES: dict[bytes, np.dtype[Any]] = {
 }
 # Bytes per element, of which an integer of that size is written.
 INTEGERS = {1: "u1", 2: "<u2", 4: "<u4", 8: "<u8"}
-PIECE = 16 << 20
 
 
 def save(
-    path: str | os.PathLike[str],
-    metric: str,
-    rows: np.ndarray,
-    panels: np.ndarray,
-    center: np.ndarray,
-    reading: str | None,
+    out: Output, metric: str, rows: np.ndarray, panels: np.ndarray, center: np.ndarray, reading: str | None
 ) -> None:
-    """Into a file beside `path`, which takes its name when it is complete."""
-    target = os.path.realpath(os.fsdecode(path))
-    folder = os.path.dirname(target)
-    if not os.path.isdir(folder):
-        raise FileNotFoundError(errno.ENOENT, "the folder to save the index in does not exist", folder)
-    beside = os.path.join(folder, f".vecblade-{os.urandom(8).hex()}.tmp")
+    """The header last, where it can be: its checksum takes another pass over what follows it."""
     places, size = _layout(rows.shape, rows.itemsize)
     kind = next(name for name, dtype in TYPES.items() if dtype == rows.dtype)
-    try:
-        with open(beside, "xb") as file:
-            file.write(bytes(HEADER_BYTES))
-            checksum = 0
-            for place, array in zip(places, (rows, panels, center), strict=True):
-                checksum = _write(file, bytes(place - file.tell()), checksum)
-                step = max(1, PIECE // max(1, array[:1].nbytes))
-                for start in range(0, len(array), step):
-                    piece = np.ascontiguousarray(array[start : start + step])
-                    piece = piece.view(f"u{piece.itemsize}").astype(INTEGERS[piece.itemsize], copy=False)
-                    checksum = _write(file, piece, checksum)
-            reads = int(reading == "bfloat16")
-            header = HEADER.pack(
-                MAGIC, VERSION, kind, *rows.shape, *places, size, checksum, reads, metric.encode()
-            )
-            header = header.ljust(HEADER_BYTES - CHECKSUM.size, b"\0")
-            file.seek(0)
-            file.write(header + CHECKSUM.pack(zlib.crc32(header)))
-            file.flush()
-            os.fsync(file.fileno())
-        if os.path.exists(target):
-            os.chmod(beside, stat.S_IMODE(os.stat(target).st_mode))
-        os.replace(beside, target)
-    except BaseException:
-        if os.path.exists(beside):
-            os.unlink(beside)
-        raise
+    arrays, checksum = (rows, panels, center), 0
+    if out.seekable:
+        out.write(bytes(HEADER_BYTES))
+    for data in _contents(places, arrays):
+        checksum = zlib.crc32(data, checksum)
+        if out.seekable:
+            out.write(data)
+    reads = int(reading == "bfloat16")
+    header = HEADER.pack(MAGIC, VERSION, kind, *rows.shape, *places, size, checksum, reads, metric.encode())
+    header = header.ljust(HEADER_BYTES - CHECKSUM.size, b"\0")
+    if out.seekable:
+        out.seek(0)
+    out.write(header + CHECKSUM.pack(zlib.crc32(header)))
+    if not out.seekable:
+        for data in _contents(places, arrays):
+            out.write(data)
 
 
-def _write(file: BinaryIO, data: Any, checksum: int) -> int:
-    data = memoryview(data).cast("B") if memoryview(data).nbytes else b""
-    file.write(data)
-    return zlib.crc32(data, checksum)
+def _contents(places: list[int], arrays: tuple[np.ndarray, ...]) -> Iterator[memoryview]:
+    """What follows the header, in pieces of bytes."""
+    end = HEADER_BYTES
+    for place, array in zip(places, arrays, strict=True):
+        yield memoryview(bytes(place - end))
+        end = place + array.nbytes
+        step = max(1, PIECE // max(1, array[:1].nbytes))
+        for start in range(0, len(array), step):
+            piece = np.ascontiguousarray(array[start : start + step])
+            piece = piece.view(f"u{piece.itemsize}").astype(INTEGERS[piece.itemsize], copy=False)
+            if piece.nbytes:
+                yield piece.data.cast("B")
 
 
 def _layout(shape: tuple[int, int], itemsize: int) -> tuple[list[int], int]:
@@ -107,11 +99,30 @@ def _layout(shape: tuple[int, int], itemsize: int) -> tuple[list[int], int]:
     return places, end
 
 
+def is_special(name: str) -> bool:
+    """Whether it is neither a file nor a folder but, say, a pipe, which may have nothing to read for ever."""
+    mode = os.stat(name).st_mode
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def sources(rows: Any) -> dict[str, str]:
+    """The file that rows are mapped from, not to be written over. (An index may replace its own.)"""
+    while rows is not None:
+        if isinstance(rows, np.memmap) and rows.filename:
+            with suppress(OSError), open(rows.filename, "rb") as file:
+                if file.read(len(MAGIC)) != MAGIC:
+                    return {"the rows of the index": os.fspath(rows.filename)}
+        rows = getattr(rows, "base", None)
+    return {}
+
+
 def load(
     path: str | os.PathLike[str], mmap: bool, verify: bool
 ) -> tuple[str, np.ndarray, np.ndarray, np.ndarray, str | None]:
     """Metric, rows, panels, center, and what unsigned integers are taken for that are to meet the rows."""
-    name = os.fspath(path)
+    name = name_of(path)
+    if is_special(name):
+        raise _refusal(name, "it is a pipe or a device; accepted is a regular file")
     with open(name, "rb") as file:
         metric, dtype, shape, places, size, checksum, reading = _read_header(file, name)
         if mmap:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 PAUSE = 0.001
 
 
+_gates: WeakSet[Gate] = WeakSet()
+
+
 def lasting(visits: Iterable[Visit]) -> list[Visit]:
     return [visit for visit in visits if not visit.over]
 
@@ -30,14 +33,11 @@ class Gate:
     """
 
     def __init__(self) -> None:
-        self._open()
-
-    def _open(self) -> None:
         self.guard = Guard()
         self.readers: WeakSet[Visit] = WeakSet()
         self.waiting: WeakSet[Visit] = WeakSet()  # to write
         self.writers: WeakSet[Visit] = WeakSet()
-        self._process = os.getpid()
+        _gates.add(self)
 
     def reading(self) -> Visit:
         """What is in its ``with`` block may read."""
@@ -54,8 +54,6 @@ class Gate:
         self._wait(self._write, visit)
 
     def _wait(self, enter: Callable[[Visit], bool], visit: Visit) -> None:
-        if self._process != os.getpid():  # forked: the parent's threads are not here
-            self._open()
         while not self.guard(enter, visit):
             time.sleep(PAUSE)
 
@@ -81,3 +79,20 @@ class Gate:
         self.waiting.discard(visit)
         self.writers.add(visit)
         return True
+
+    def forget_others(self) -> None:
+        """Only visits of this thread last."""
+        thread = threading.get_ident()
+        for visits in ("readers", "waiting", "writers"):
+            own = [visit for visit in lasting(getattr(self, visits)) if visit.thread == thread]
+            setattr(self, visits, WeakSet(own))
+
+
+def _forget_threads() -> None:
+    """In a forked child: the parent's other threads are not here."""
+    for gate in list(_gates):
+        gate.forget_others()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_threads)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import _arrays, _core, _file, _memory, _threads
+from . import _arrays, _core, _file, _memory, _threads, _writing
 from ._core import BITS
 from ._gate import Gate
 from ._measure import metric_number
@@ -59,7 +59,7 @@ class FlatIndex:
     threads : int, optional
         How many threads may make codes. Default: see `set_num_threads`.
     progress : callable, optional
-        Called about ten times a second with the work done and the total.
+        Called as ``progress(done, total)`` about ten times a second with the work done and the total.
     dtype : {"bfloat16", "bits"}, optional
         What a uint16 or uint8 corpus holds: as for `dot`. Queries and rows to add are then read likewise, and
         by an index that is loaded too.
@@ -87,7 +87,7 @@ class FlatIndex:
         A wrong shape or an unknown metric.
     TypeError
         The corpus is not numeric, or a conversion to float would change values; `copy` is neither a bool nor
-        None.
+        None, or `progress` cannot be called.
 
     See Also
     --------
@@ -126,8 +126,9 @@ class FlatIndex:
         number = metric_number(metric)
         reading = _arrays.check_reading(dtype, metric)
         copy = _memory.check_copy(copy)
-        rows = _arrays.rows(corpus, "corpus", (2,), reading)
         threads = _threads.resolve(threads)
+        _threads.check_progress(progress)
+        rows = _arrays.rows(corpus, "corpus", (2,), reading)
         count, kind = len(rows), _arrays.working_dtype(rows)
         if not (_arrays.readable(rows, kind) and _memory.stays(corpus, rows, copy)):
             rows = _memory.copied(rows, kind, count + count // SPARE)
@@ -196,6 +197,8 @@ class FlatIndex:
         """
         k, plain = check_k(k), where is None and threads is None and progress is None
         threads = _threads.resolve(threads)
+        if not plain:
+            _threads.check_progress(progress)
         with self._gate.reading():
             held = self._held
             if plain and held.live is None:
@@ -235,6 +238,7 @@ class FlatIndex:
         Within
         """
         threshold, threads = check_threshold(threshold, self._metric), _threads.resolve(threads)
+        _threads.check_progress(progress)
         with self._gate.reading():
             held = self._held
             q, corpus, eligible = self._ready(held, queries, where)
@@ -353,16 +357,30 @@ class FlatIndex:
         """
         Write the index to one file, which `load` maps into memory.
 
-        The file appears under its name only when it is complete, and replaces what was there.
+        The file appears under its name only when it is complete, and replaces what was there. What a killed
+        process has left beside it is removed by the next `save` to the same path.
 
         Parameters
         ----------
         path : path_like
-            A link is followed, and a file that is replaced keeps its permissions.
+            A link is followed, and a file that is replaced keeps its permissions. Into a pipe or a device the
+            index is written as it comes; there its rows are read twice.
+
+        Raises
+        ------
+        OSError
+            Nothing can be written there: no such folder, a folder, no permission, a file that is read-only, a
+            full disk.
+        ValueError
+            It is the file that the rows of the index are mapped from.
         """
+        target = _writing.Target(path, _file.sources(self._held.rows))
+        _writing.write(target, self._save_to)
+
+    def _save_to(self, out: _writing.Output) -> None:
         with self._gate.writing():
             held = self._compacted()
-            _file.save(path, self._metric, held.placed, *held.exact_codes(), self._reading)
+            _file.save(out, self._metric, held.placed, *held.exact_codes(), self._reading)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, mmap: bool = True, verify: bool = False) -> FlatIndex:
@@ -389,7 +407,8 @@ class FlatIndex:
         OSError
             The file cannot be read.
         ValueError
-            It is no index, or is truncated, damaged, or of a newer version; with its path and the reason.
+            It is no index, no regular file, truncated, damaged, or of a newer version; with its path and the
+            reason.
 
         """
         index = cls.__new__(cls)

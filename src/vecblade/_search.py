@@ -194,8 +194,8 @@ def topk(
     threads : int, optional
         How many threads may work on the call. Default: see `set_num_threads`.
     progress : callable, optional
-        Called about ten times a second with the work done and the total (of one piece of the
-        corpus, where it has to be converted in pieces).
+        Called as ``progress(done, total)`` about ten times a second with the work done and the total (of one
+        piece of the corpus, where it has to be converted in pieces).
     dtype : {"bfloat16", "bits"}, optional
         What uint16 or uint8 arrays hold: as for `dot`.
     rescore : array_like, shape (m, D), optional
@@ -220,7 +220,8 @@ def topk(
         A wrong shape, an unknown metric, ``k < 1``, a mask or ids that do not fit the corpus, a metric that
         is not the index's, or codes that are not those of `rescore`.
     TypeError
-        An argument is not numeric, or a conversion to float would change values.
+        An argument is not numeric, or a conversion to float would change values; or `progress` cannot be
+        called.
 
     Notes
     -----
@@ -242,6 +243,7 @@ def topk(
         small = _core.topk_plain(number, queries, corpus, k)
         if small is not None:
             return TopK(*small[1:])
+    _threads.check_progress(progress)
     if rescore is not None:
         from ._rescore import two_stages  # on demand: few searches need it
 
@@ -371,7 +373,8 @@ def within(
         A wrong shape, an unknown metric, a threshold that is not finite or is negative for a
         distance, a mask or ids that do not fit the corpus, or a metric that is not the index's.
     TypeError
-        An argument is not numeric, or a conversion to float would change values.
+        An argument is not numeric, or a conversion to float would change values; or `progress` cannot be
+        called.
 
     Examples
     --------
@@ -381,6 +384,7 @@ def within(
     """
     if metric is not None:
         metric_number(metric)
+    _threads.check_progress(progress)
     if (index := as_index(corpus)) is not None:
         queries = index.agreed_queries(queries, metric, dtype)
         return index.within(queries, threshold, where=where, threads=threads, progress=progress)

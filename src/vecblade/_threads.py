@@ -65,7 +65,11 @@ def usable_cpus() -> int:
 def check(threads: Any, name: str = "threads") -> int:
     if isinstance(threads, bool) or not hasattr(threads, "__index__"):
         raise TypeError(f"{name} must be an integer of at least 1, not {threads!r}")
-    if (count := int(threads.__index__())) < 1:
+    try:
+        count = int(threads.__index__())
+    except TypeError:  # an array of one number
+        raise TypeError(f"{name} must be an integer of at least 1, not {threads!r}") from None
+    if count < 1:
         raise ValueError(f"{name} must be at least 1, not {count}")
     return min(count, 1024)
 
@@ -121,14 +125,35 @@ def resolve(threads: Any) -> int:
     return get_num_threads() if threads is None else check(threads)
 
 
+def check_progress(progress: Any) -> None:
+    """Refuse what cannot be called with the work done and the total, before there is anything to tell."""
+    if progress is None:
+        return
+    accepted = "progress must be a callable that takes (done, total), or None"
+    if not callable(progress):
+        raise TypeError(f"{accepted}, not {progress!r}")
+    import inspect  # on demand: it takes longer to import than all the rest
+
+    with suppress(ValueError):  # some callables do not say what they take
+        signature = inspect.signature(progress)
+        try:
+            signature.bind(0.0, 0.0)
+        except TypeError:
+            raise TypeError(f"{accepted}, not one that takes {signature}") from None
+
+
 def run(job: Any, threads: int, progress: Callable[[float, float], object] | None = None) -> None:
-    """Complete the job. An interruption stops all threads, and returns when they have stopped."""
+    """
+    Complete the job. An interruption stops all threads, and returns when they have stopped.
+
+    In a child that is forked meanwhile the helpers are missing: if one had begun, a RuntimeError says so.
+    """
     helpers: list[_core.Helper] = []
     wanted = min(threads, job.tiles, int(job.work // WORK_PER_THREAD) + 1) - 1
     try:
         if wanted > 0:
             submit(job.help, wanted, helpers)
-        job.run(progress)
+        job.run(_core.Watch(progress, helpers) if helpers else progress)
         errors = ended(helpers)
     except BaseException:  # Ctrl-C may also come while helpers end
         job.stop()
@@ -160,8 +185,12 @@ def _start(count: int) -> None:
     """See that there are at least so many threads."""
     global _started
     while _started < count:
-        _thread.start_new_thread(_work, (_tasks,))
-        _started += 1
+        _started += 1  # first: if a signal handler forks after the call, there are none in the child
+        try:
+            _thread.start_new_thread(_work, (_tasks,))
+        except RuntimeError:
+            _started -= 1
+            raise
 
 
 def _work(tasks: SimpleQueue[_core.Helper]) -> None:
@@ -170,9 +199,9 @@ def _work(tasks: SimpleQueue[_core.Helper]) -> None:
 
 
 def _forget_threads() -> None:
-    """In a forked child: the parent's threads are not here, and its guard may be held."""
-    global _guard, _tasks, _started
-    _guard, _tasks, _started = _core.Guard(), SimpleQueue(), 0
+    """In a forked child: the parent's threads are not here."""
+    global _tasks, _started
+    _tasks, _started = SimpleQueue(), 0
 
 
 if hasattr(os, "register_at_fork"):

@@ -4,6 +4,7 @@ import json
 import sys
 from html import escape
 
+from .._writing import Target, write_bytes
 from . import accuracy, charts, goals, run
 from .cases import GROUPS
 
@@ -64,19 +65,28 @@ def main(options):
     if options.table:
         run_table(options)
         return
+    files = targets(options)
     data = json.loads(options.source.read_text(encoding="utf-8")) if options.source else run_all(options)
     data["goals"] = list(goals.judged(data["results"]))
-    outputs = {".json": json.dumps(data, indent=1), ".html": page(data)}
-    for suffix, text in outputs.items():
-        path = options.output.with_name(options.output.name + suffix)
-        path.write_text(text, encoding="utf-8")
-        print(path)
+    for target, text in zip(files, (json.dumps(data, indent=1), page(data)), strict=True):
+        write_bytes(target, text.encode())
+        print(target.name)
     if options.plots:
         options.plots.mkdir(parents=True, exist_ok=True)
         for name, svg in plots(data):
             path = options.plots / f"{name}.svg"
-            path.write_text(svg, encoding="utf-8")
+            write_bytes(Target(path), svg.encode())
             print(path)
+
+
+def targets(options):
+    """Where the figures and the page go: known before there are any."""
+    source = {"--from": options.source} if options.source else {}
+    names = [options.output.with_name(options.output.name + suffix) for suffix in (".json", ".html")]
+    try:
+        return [Target(name, source) for name in names]
+    except (OSError, ValueError) as error:
+        sys.exit(str(error))
 
 
 # ---- the page --------------------------------------------------------------------------------
