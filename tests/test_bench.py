@@ -9,6 +9,7 @@ from html import unescape
 from xml.etree import ElementTree
 
 import pytest
+from standalone import ROOT, compiled, has_compiler, linked, output
 
 from vecblade.bench import charts, goals
 
@@ -198,6 +199,26 @@ def test_the_page_in_a_browser(report, width):
     assert page["cut"] == 0, "text that is cut off"
     assert (page["light"], page["dark"]) == ("rgb(255, 255, 255)", "rgb(21, 24, 29)")
     assert page["again"] == page["light"]
+
+
+# ---- limits -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cpu", ["", "max", "cortex-a72"])  # "": this one; the last lacks dot products
+def test_the_loops_of_limits_set_their_registers(cpu, tmp_path):
+    """Nothing that a register held before is multiplied: a denormal would take a hundred times as long."""
+    if not (
+        has_compiler if not cpu else shutil.which("aarch64-linux-gnu-gcc") and shutil.which("qemu-aarch64")
+    ):
+        pytest.skip("needs a C compiler" if not cpu else "needs aarch64-linux-gnu-gcc and qemu-aarch64")
+    compiler, flags, runner = (
+        (["aarch64-linux-gnu-gcc"], ["-O2", "-static"], ["qemu-aarch64", "-cpu", cpu])
+        if cpu
+        else (["cc"], ["-O2"], [])
+    )
+    core = [compiled(compiler, tmp_path, ROOT / "csrc" / name, *flags[:1]) for name in ("limits.c", "cpu.c")]
+    said = output(*runner, linked(compiler, tmp_path, core, "check_limits", *flags))
+    assert re.search(r"^\d+ calls, right$", said, re.MULTILINE)
 
 
 # ---- goals and charts ---------------------------------------------------------------------------
