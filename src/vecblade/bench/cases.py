@@ -3,10 +3,7 @@
 Groups follow the shape of the work: one-to-one, one-to-many, many-to-many, top-k and so on.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import vecblade.numpy as vb_numpy
 import vecblade.scipy as vb_scipy
@@ -14,50 +11,9 @@ import vecblade.sklearn as vb_sklearn
 from vecblade import _core
 
 from . import limits
+from .case import Case
+from .hard import hard_data
 from .peers import arrays, distance, faiss, ml_dtypes, np, numkong, pairs, simsimd, usearch, vb
-
-BYTES = {"f8": 8, "f4": 4, "f2": 2, "bf16": 2, "i1": 1, "u1": 1, "b1": 1 / 8}
-
-
-@dataclass(frozen=True)
-class Case:
-    """
-    One piece of work: so many queries with so many rows of d elements, as functions without arguments.
-
-    `vecblade` is always among the contenders; one called "vecblade ..." is for comparison, and no peer. `limits`
-    do as much of what bounds the work: a plain read of the same bytes, or as many multiply-adds in registers.
-    """
-
-    metric: str
-    dtype: str
-    queries: int
-    rows: int
-    d: int
-    contenders: dict[str, Callable[[], Any]]
-    k: int = 0
-    note: str = ""
-    limits: dict[str, Callable[[], Any]] = field(default_factory=dict)
-
-    @property
-    def name(self):
-        if self.queries == self.rows == 1:
-            shape = f"d={self.d}"
-        elif self.k:
-            shape = f"{self.queries} in {self.rows}x{self.d} k={self.k}"
-        else:
-            shape = f"{self.rows}x{self.d}" if self.queries == 1 else f"{self.queries}x{self.rows}x{self.d}"
-        return f"{self.metric} {self.dtype} {shape}{self.note}"
-
-    @property
-    def macs(self):
-        """Multiply-adds of the plain way to do it."""
-        return self.queries * self.rows * self.d
-
-    @property
-    def bytes(self):
-        """Of the rows, each read once."""
-        return self.rows * self.d * BYTES[self.dtype]
-
 
 DIMS = (4, 32, 128, 256, 768, 1536)
 
@@ -430,4 +386,7 @@ GROUPS = {
     "redirection": redirection,
     "over-dimension": over_dimension,
     "over-rows": over_rows,
+    "hard-data": hard_data,
 }
+# What a quick run takes in the place of a group.
+QUICK = {"hard-data": partial(hard_data, 0.1)}

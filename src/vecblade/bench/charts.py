@@ -65,9 +65,10 @@ def seconds(value):
 # ---- bars ----------------------------------------------------------------------------------
 
 
-def bars(title, times, limits):
-    """A card: a bar for each contender's time, the shortest first, and a line where a limit is."""
-    longest = max((*times.values(), *limits.values()))
+def bars(title, times, limits, doubted=()):
+    """A card: a bar for each contender's time, the shortest first, and a line where a limit is that can be right."""
+    drawn = {name: limit for name, limit in limits.items() if name not in doubted}
+    longest = max((*times.values(), *drawn.values()))
     rows = []
     for name, value in sorted(times.items(), key=lambda item: item[1]):
         ours = " ours" if name == "vecblade" else ""
@@ -75,13 +76,16 @@ def bars(title, times, limits):
             f'<div class="bar{ours}"><span class="who">{escape(name)}</span><span class="track">'
             f'<i class="fill" style="width:{100 * value / longest:.2f}%;background:var(--{library(name)})"></i>'
             + "".join(
-                f'<b class="limit" style="left:{100 * limit / longest:.2f}%"></b>'
-                for limit in limits.values()
+                f'<b class="limit" style="left:{100 * limit / longest:.2f}%"></b>' for limit in drawn.values()
             )
             + f'</span><span class="value">{seconds(value)}</span></div>'
         )
-    said = ", ".join(f"{escape(name)} {seconds(value)}" for name, value in limits.items())
-    note = f'<p class="limits"><b class="limit"></b> {said}</p>' if said else ""
+    said = ", ".join(
+        f"{escape(name)} {seconds(value)}" + (" (not to be trusted)" if name in doubted else "")
+        for name, value in limits.items()
+    )
+    mark = '<b class="limit"></b> ' if drawn else ""
+    note = f'<p class="limits">{mark}{said}</p>' if said else ""
     return f'<figure class="card"><figcaption>{escape(title)}</figcaption>{"".join(rows)}{note}</figure>'
 
 
@@ -227,19 +231,21 @@ def strip(title, marks, note=""):
     return f'<figure class="strip">{head}{svg}</figure>'
 
 
-def roofline(limits, marks, kind):
+def roofline(peak, reads, marks):
     """(multiply-adds a byte, a second, name), under what memory, cache and the instruction allow."""
-    peak, reads = limits["macs"][kind], {int(size): rate for size, rate in limits["reads"].items()}
+    reads = {int(size): rate for size, rate in reads.items()}
     xs, ys = [mark[0] for mark in marks] + [0.02, 2000], [mark[1] for mark in marks] + [peak * 2, 2e9]
     axes = Axes(xs, ys, ("multiply-adds a byte", "10⁹ multiply-adds a second"), (None, giga), 80)
     drawn = []
-    for size, name in ((max(reads), "memory"), (min(reads), "L1 cache")):
+    for size in {max(reads), min(reads)}:
         rate = reads[size]
         start = max(10 ** axes.x[0], 10 ** axes.y[0] / rate)
         (x0, y0), (x1, y1) = axes.at(start, rate * start), axes.at(peak / rate, peak)
         drawn += path(f"M{x0:.1f} {y0:.1f}L{x1:.1f} {y1:.1f}", "mark")
         x, y = axes.at(start * 1.5, rate * start * 1.5)
-        drawn += text(x + 6, y + 4, name, "soft")
+        drawn += text(
+            x + 6, y + 4, "memory" if size > 64 << 20 else "L1 cache" if size < 32 << 10 else "cache", "soft"
+        )
     x0, y0 = axes.at(peak / reads[min(reads)], peak)
     drawn += path(f"M{x0:.1f} {y0:.1f}H{axes.right}", "mark")
     drawn += named(axes, marks, "vecblade")

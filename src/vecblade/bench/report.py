@@ -5,7 +5,7 @@ import sys
 from html import escape
 
 from .._writing import Target, write_bytes
-from . import accuracy, charts, goals, run
+from . import accuracy, charts, goals, limits, run
 from .cases import GROUPS
 
 # What a group is about, and whether its cases have a card each or a fold that holds them.
@@ -24,6 +24,7 @@ TITLES = {
     "small-search": "Top-k of 1000 queries, smaller types",
     "drop-in": "In the place of other libraries",
     "redirection": "The cost of going through a drop-in",
+    "hard-data": "Data that is not ordinary",
     "over-dimension": "How time grows with the dimension",
     "over-rows": "How time grows with the rows",
 }
@@ -43,7 +44,7 @@ def run_all(options):
         sys.exit(f"no case of {', '.join(groups)} has all of the words: {' '.join(words)}")
     return {
         "machine": run.machine(),
-        "limits": run.machine_limits(min(0.3, options.seconds)),
+        "limits": limits.machine_limits(min(0.3, options.seconds)),
         "results": found,
         "accuracy": accuracy.errors(),
     }
@@ -57,7 +58,8 @@ def asked_for(options):
 
 def run_table(options):
     groups, words = asked_for(options)
-    for line in run.table(run.results(groups, words, options.seconds, options.quick)):
+    width = 76 if "hard-data" in groups else 48
+    for line in run.table(run.results(groups, words, options.seconds, options.quick), width):
         print(line, flush=True)
 
 
@@ -125,19 +127,25 @@ def page(data):
     judged = [goal for goal in data["goals"] if goal["cases"]]
     met = sum(goal["met"] == goal["cases"] for goal in judged)
     versions = ", ".join(f"{name} {v}" for name, v in machine["versions"].items())
+    doubts = limits.doubts(
+        data["limits"], data["results"], machine.get("level", machine["isa"]), machine.get("clock", 1e9)
+    )
     parts = [
         '<header><div><h1>vecblade, measured</h1><p class="soft">'
         f"{escape(machine['cpu'])}, {escape(machine['isa'])}, {machine['threads']} thread(s); {machine['date']}<br>"
         f"{escape(versions)}</p></div><button id='theme' type='button'>light / dark</button></header>",
         "<p>Times are medians of contenders that run in turn, in one process. A red line is what the machine allows: a plain "
         "read of the same bytes, or as many multiply-adds that stay in registers.</p>",
+        f'<p class="bad">{escape(busy)} Times are longer than they would be; ratios of one run hold better.</p>'
+        if (busy := limits.was_busy(data["limits"], machine["threads"]))
+        else "",
         section("Goals", f"<p>{met} of {len(judged)} are met in every case.</p>" + goals_table(judged))
         if judged
         else "",
-        section("The machine's limits", limits_table(data["limits"])),
+        section("The machine's limits", limits_table(data["limits"], doubts)),
         overview(data["results"]),
         curves(data["results"]),
-        roofline(data),
+        roofline(data, doubts),
         exactness(data),
         *(
             cards(group, [r for r in data["results"] if r["group"] == group])
@@ -176,14 +184,14 @@ def goals_table(judged):
         verdict = (
             '<span class="good">met</span>'
             if met
-            else f'<span class="bad">short by {100 * goal["short"]:.0f}%</span> in {escape(goal["worst_case"])}'
+            else f'<span class="bad">{short_by(goal["short"])}</span> in {escape(goal["worst_case"])}'
         )
         rows.append(
             (
                 escape(goal["text"]),
                 verdict,
-                f"{goal['most']:.2f}",
-                f"{goal['worst']:.2f}",
+                ratio(goal["most"]),
+                ratio(goal["worst"]),
                 escape(goal["against"]),
                 f"{goal['met']} of {goal['cases']}",
             )
@@ -191,27 +199,41 @@ def goals_table(judged):
     return table(("", "", "#at most", "#worst", "our time over that of", "#met"), rows)
 
 
-def limits_table(limits):
+def short_by(part):
+    return f"short by {100 * part:.0f}%" if part < 1 else f"{1 + part:.3g} times too long"
+
+
+def ratio(value):
+    return f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
+
+
+def limits_table(found, doubts):
     rows = [
-        (escape(run.limits.UNIT[kind]), f"{rate / 1e9:.0f} · 10⁹ a second")
-        for kind, rate in limits["macs"].items()
+        (escape(limits.UNIT[kind]), f"{limits.giga(rate)} · 10⁹ a second", doubted(doubts, "macs", kind))
+        for kind, rate in found["macs"].items()
     ]
-    for size, rate in limits["reads"].items():
+    for size, rate in found["reads"].items():
         kib = float(size) / 1024
         rows.append(
             (
                 f"read of {f'{kib:.0f} KiB' if kib < 1024 else f'{kib / 1024:.0f} MiB'}",
-                f"{rate / 1e9:.0f} GB/s",
+                f"{limits.giga(rate)} GB/s",
+                doubted(doubts, "reads", size),
             )
         )
-    return table(("one core", "#"), rows)
+    return table(("one core", "#", ""), rows)
+
+
+def doubted(doubts, what, which):
+    reason = doubts.get((what, which))
+    return f'<span class="bad">not to be trusted</span>: {escape(reason)}' if reason else ""
 
 
 def overview(results):
     strips = []
     for group, title in TITLES.items():
         marks = [(r["ratio"], r["name"]) for r in results if r["group"] == group and r["ratio"]]
-        if marks and group != "redirection":
+        if marks and group not in ("redirection", "hard-data"):
             strips.append(charts.strip(title, marks, f"{len(marks)} cases"))
     if not strips:
         return ""
@@ -250,7 +272,7 @@ def over(results, group, key, chosen):
     return {name: points for name, points in series.items() if len(points) > 1}
 
 
-def roofline(data):
+def roofline(data, doubts):
     wanted = {
         ("one-to-many", 10_000, 128): "one with 10,000 x 128",
         ("one-to-many", 100_000, 768): "one with 100,000 x 768",
@@ -265,11 +287,16 @@ def roofline(data):
             # Of all pairs both sides are read; of a search the rows, once for all queries.
             intensity = r["macs"] / (r["bytes"] * (2 if r["queries"] == r["rows"] else 1))
             marks.append((intensity, r["macs"] / r["seconds"]["vecblade"], name))
+    peaks, reads = (
+        {k: r for k, r in data["limits"][w].items() if (w, k) not in doubts} for w in ("macs", "reads")
+    )
     if not marks or "f4" not in data["limits"]["macs"]:
         return ""
+    if "f4" not in peaks or not reads:
+        return section("Roofline", "<p>It is not drawn, for the limits above are not to be trusted.</p>")
     note = "<p>float32 rows: work that reads little for what it computes can reach the instruction's peak. Above it are searches, which rule most pairs out.</p>"
     return section(
-        "Roofline", note + f'<div class="grid">{framed(charts.roofline(data["limits"], marks, "f4"))}</div>'
+        "Roofline", note + f'<div class="grid">{framed(charts.roofline(peaks["f4"], reads, marks))}</div>'
     )
 
 
@@ -315,7 +342,7 @@ def exponent(value):
 def cards(group, results):
     if not results:
         return ""
-    drawn = [charts.bars(r["name"], r["seconds"], r["limits"]) for r in results]
+    drawn = [charts.bars(r["name"], r["seconds"], r["limits"], r.get("doubted", ())) for r in results]
     shown = f'<div class="grid">{"".join(drawn[:FEW])}</div>'
     if len(drawn) > FEW:
         shown += f'<details><summary>{len(drawn) - FEW} more</summary><div class="grid">{"".join(drawn[FEW:])}</div></details>'
