@@ -1,6 +1,9 @@
 """`vecblade.numpy` beside NumPy: results, their types, errors, and the known differences."""
 
+import inspect
 import itertools
+import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -143,6 +146,168 @@ def test_norms_that_are_fast(passed_on):
             assert not passed_on() or call.__defaults__ == (a,), "lists are of 64-bit integers for bytes"
 
 
+LAYOUTS = {
+    "C": np.ascontiguousarray,
+    "Fortran": np.asfortranarray,
+    "transposed": lambda x: np.ascontiguousarray(np.swapaxes(x, 0, -1)).swapaxes(0, -1),
+    "strided": lambda x: np.repeat(np.repeat(x, 2, axis=0), 3, axis=-1)[::2, ..., ::3],
+    "negative": lambda x: np.ascontiguousarray(x[::-1, ..., ::-1])[::-1, ..., ::-1],
+    "reversed": lambda x: np.asfortranarray(x[:, ::-1])[:, ::-1],
+    "misaligned": lambda x: np.frombuffer(b"\0" + x.tobytes(), x.dtype, x.size, 1).reshape(x.shape),
+    "swapped": lambda x: x.astype(x.dtype.newbyteorder()),
+}
+
+
+def exact_norms(x, axes):
+    """Roots of exact sums of squares, rounded to float64."""
+    rest = [i for i in range(x.ndim) if i not in axes]
+    rows = x.transpose(*rest, *axes).reshape(*(x.shape[i] for i in rest), -1)
+    found = np.empty(rows.shape[:-1])
+    for at in np.ndindex(found.shape):
+        square = sum(Fraction(float(value)) ** 2 for value in rows[at])
+        shift = max(0, 200 - square.numerator.bit_length() + square.denominator.bit_length()) // 2
+        root = Fraction(math.isqrt((square.numerator << 2 * shift) // square.denominator), 1 << shift)
+        found[at] = float(root)
+    return found
+
+
+@pytest.mark.filterwarnings("ignore:overflow encountered in cast")  # of what the test expects
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(
+    ("dtype", "value"),
+    [("e", 600), ("e", 3e-4), ("f", 1e30), ("f", 1e-30), ("d", 1e200), ("d", 1e-200), ("b", 100)],
+)
+def test_norms_do_not_depend_on_the_layout(dtype, value, layout):
+    random = np.random.default_rng(0)
+    for shape in ((3, 4), (2, 3, 5), (1, 40)):
+        full = np.full(shape, value, dtype)
+        for x in (full, (full * (1 + random.random(shape)) / 2).astype(dtype)):
+            given = LAYOUTS[layout](x)
+            assert np.array_equal(given, x)
+            axes = [(i,) for i in range(x.ndim)] + list(itertools.combinations(range(x.ndim), 2)) + [None]
+            for summed, keep in itertools.product(axes, (False, True)):
+                count = x.ndim if summed is None else len(summed)
+                over = tuple(range(x.ndim)) if summed is None else summed
+                wanted = exact_norms(x, over).astype(x.dtype if dtype in "fed" else "d")
+                wanted = np.expand_dims(wanted, over) if keep else wanted
+                axis = summed if summed is None or len(summed) > 1 else summed[0] - x.ndim
+                calls = [outcome(ours.linalg.vector_norm, given, axis=axis, keepdims=keep)]
+                if summed is None or count < 3:
+                    calls.append(outcome(ours.linalg.norm, given, None, axis, keep))
+                if count < 3:
+                    calls.append(outcome(ours.linalg.norm, given, 2 if count == 1 else "fro", axis, keep))
+                for found in calls:
+                    assert np.asarray(found).dtype == wanted.dtype
+                    assert np.shape(found) == wanted.shape
+                    assert np.allclose(found, wanted, rtol={"e": 1e-3, "f": 1e-7}.get(dtype, 1e-15), atol=0)
+
+
+def test_norms_of_large_arrays_in_any_layout():
+    """Many blocks of many tiles; the bits of rows are those of contiguous ones."""
+    x = np.random.default_rng(0).random((300, 7, 400)) * 1e200
+    for axis in (0, 1, 2, (0, 1), (2, 0), (1, 2), None):
+        expected = ours.linalg.vector_norm(x, axis=axis)
+        assert np.allclose(expected / 1e200, np.linalg.vector_norm(x / 1e200, axis=axis), rtol=1e-12, atol=0)
+        for layout in LAYOUTS.values():
+            found = ours.linalg.vector_norm(layout(x), axis=axis)
+            assert same_bits(found, expected) if axis else np.allclose(found, expected, rtol=1e-15, atol=0)
+    wide = np.broadcast_to(x[:1, :1], (50, 60, 400))
+    assert same_bits(ours.linalg.norm(wide, axis=2), np.full((50, 60), ours.linalg.norm(x[0, 0])))
+    assert ours.linalg.norm(wide) == pytest.approx(3000**0.5 * ours.linalg.norm(x[0, 0]), rel=1e-14)
+    one = np.broadcast_to(np.float16(600), (9, 4))
+    assert ours.linalg.norm(one, axis=1).tolist() == [1200.0] * 9
+    assert ours.linalg.norm(one.T, axis=0).tolist() == [1200.0] * 9
+    assert ours.linalg.norm(np.float64(-1e200)) == ours.linalg.norm(np.array(1e200)) == 1e200
+
+
+def test_what_the_axes_of_a_norm_may_be():
+    x = np.random.default_rng(0).random((2, 3, 4))
+    axes = (
+        None,
+        0,
+        -1,
+        3,
+        -4,
+        (),
+        (0,),
+        (0, 1),
+        (-1, -2),
+        (0, 0),
+        (0, 1, 2),
+        np.int64(1),
+        True,
+        1.0,
+        [0],
+        "a",
+        (0, "a"),
+    )
+    for given, axis, order, keep in itertools.product(
+        (x, x[0], x[0, 0], x[0, 0, 0], x.tolist()),
+        axes,
+        (None, 2, 2.0, "fro", "f", "2", 2 + 0j),
+        (False, True, 1, "a"),
+    ):
+        found, expected = (outcome(m.linalg.norm, given, order, axis, keep) for m in (ours, np))
+        assert as_original(found, expected, 1e-14), (axis, order, keep)
+        options = {"axis": axis, "ord": order, "keepdims": keep}
+        found, expected = (outcome(m.linalg.vector_norm, given, **options) for m in (ours, np))
+        assert as_original(found, expected, 1e-14), (axis, order, keep)
+
+
+# As NumPy 2.4 shows them, which is the first to show any of its ufuncs.
+UFUNC = "(x1, x2, /, out, *, axes, axis, keepdims, casting, order, dtype, subok, signature)"
+
+
+@pytest.mark.parametrize(
+    "name", [*PRODUCTS, "linalg.norm", "linalg.vector_norm", "linalg.vecdot", "linalg.matmul"]
+)
+def test_signatures_are_numpys(name):
+    def shape(module):
+        function = module
+        for part in name.split("."):
+            function = getattr(function, part)
+        parameters = inspect.signature(function).parameters.values()
+        plain = [p.replace(annotation=p.empty, default=p.empty) for p in parameters]
+        return str(inspect.Signature(plain)), [p.default for p in parameters]
+
+    found = shape(ours)
+    if name in ("vecdot", "matmul"):
+        assert found[0] == UFUNC
+    try:
+        assert found == shape(np)
+    except ValueError:  # NumPy has none for functions in C
+        assert np.lib.NumpyVersion(np.__version__) < "2.4.0"
+
+
+def test_options_of_ufuncs():
+    random = np.random.default_rng(0)
+    for dtype in "fdebBlF":
+        A, B = (random.integers(0, 3, (4, 4)).astype(dtype) for _ in range(2))
+        for name, options in (
+            ("vecdot", {"keepdims": True}),
+            ("vecdot", {"axis": 0}),
+            ("vecdot", {"axis": 0, "keepdims": True}),
+            ("vecdot", {"axes": [0, -1, ()]}),
+            ("vecdot", {"axes": [(0,), (1,)]}),
+            ("vecdot", {"axis": None}),
+            ("matmul", {"axes": [(1, 0), (0, 1), (1, 0)]}),
+            ("matmul", {"order": "F"}),
+            ("matmul", {"subok": False, "axis": 1}),
+            ("matmul", {"keepdims": True}),
+            ("matmul", {"where": True}),
+            ("matmul", {"signature": "dd->d", "casting": "unsafe"}),
+            ("vecdot", {"dtype": np.dtype("d"), "casting": "unsafe"}),
+            ("vecdot", {"dtype": "F", "casting": "unsafe"}),
+            ("matmul", {"casting": "no"}),
+            ("matmul", {"casting": "maybe"}),
+        ):
+            found, expected = (outcome(getattr(m, name), A, B, **options) for m in (ours, np))
+            if dtype in "bB" and not {"dtype", "casting"} & options.keys():
+                assert as_numpy(found, expected, dtype), (name, options)
+                continue
+            assert as_original(found, expected, DIGITS.get(dtype, 1e-12)), (name, options)
+
+
 def test_known_differences():
     """What docs/dropin.md says of NumPy's own answers."""
     a = np.array([100, 100], np.int8)
@@ -174,6 +339,14 @@ def test_sums_of_bytes_are_exact_however_they_lie():
     out = np.empty((2, 2), np.int64)
     assert ours.matmul(A, B, out=out) is out
     assert (out == 30000).all()
+    assert ours.vecdot(A, A, keepdims=True).tolist() == [[30000]] * 2
+    assert ours.vecdot(A, A, axes=[0, 0, ()]).tolist() == [20000] * 3
+    assert ours.matmul(A, A, axes=[(0, 1), (1, 0), (0, 1)]).tolist() == [[30000] * 2] * 2
+    assert ours.vdot(A, np.asfortranarray(A)) == 60000
+    assert (
+        ours.vecdot(np.full((60_000, 1), 255, np.uint8), np.full((60_000, 1), 255, np.uint8), axis=0)
+        == 3901500000
+    )
     narrow = np.empty((2, 2), np.int8)  # as NumPy has it, if that is what is asked for
     assert (ours.matmul(A, B, out=narrow) == np.matmul(A, B)).all()
 

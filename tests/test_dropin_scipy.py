@@ -1,5 +1,6 @@
 """`vecblade.scipy` beside ``scipy.spatial.distance``: results, their types, errors, and the known differences."""
 
+import itertools
 import subprocess
 import sys
 
@@ -263,6 +264,112 @@ def test_calls_of_vectors_that_are_scipys(name, passed_on):
     if name != "cosine":  # of bools: a known difference
         expected = outcome(getattr(theirs, name), u, v)
         assert as_original(outcome(getattr(ours, name), u.tolist(), v.tolist()), expected, 1e-15)
+
+
+SPECIAL = [
+    [3.0, 0.0, 1.0, 1.0],
+    [0.0, 0.0, 0.0, 0.0],
+    [1.0, np.nan, 0.0, 0.0],
+    [np.nan, np.nan, np.nan, np.nan],
+    [np.inf, 1.0, 0.0, 0.0],
+    [-np.inf, 1.0, 0.0, 2.0],
+    [np.inf, -np.inf, 0.0, 0.0],
+]
+FORMS = {
+    **{
+        dtype: lambda x, dtype=dtype: np.array(x).astype(dtype)
+        for dtype in ("d", "f", "e", "g", "F", ">f8", ">f4")
+    },
+    **{
+        dtype: lambda x, dtype=dtype: np.nan_to_num(x, posinf=7, neginf=-7).astype(dtype) for dtype in "bhiq?"
+    },
+    "bfloat16": lambda x: np.array(x).astype(pytest.importorskip("ml_dtypes").bfloat16),
+    "float8": lambda x: np.array(x).astype(pytest.importorskip("ml_dtypes").float8_e5m2),
+    "list": list,
+    "tuple": tuple,
+    "object": lambda x: np.array(x, object),
+    "masked": lambda x: np.ma.masked_invalid(x),
+    "strided": lambda x: np.repeat(x, 2)[::2],
+    "one row": lambda x: np.array([x]),
+    "nothing": lambda x: np.array(x[:0]),
+    "a number": lambda x: np.float64(x[0]),
+}
+
+
+def alike(found, expected, digits):
+    """As `as_original`, with a float and a float64 apart, and NaN of any sign."""
+    return as_original(found, expected, digits, digits) or (
+        type(found) is type(expected)
+        and type(expected).__name__ == "bfloat16"
+        and str(found) == str(expected)
+    )
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("name", VECTORS)
+def test_special_values_of_every_type(name, form):
+    """Errors and result types are SciPy's, for both sides of one type and of two."""
+    for i, j in itertools.product(range(len(SPECIAL)), repeat=2):
+        for other in (form, "d", "f", "list", "?"):
+            u, v = FORMS[form](SPECIAL[i]), FORMS[other](SPECIAL[j])
+            for args in ((u, v), (v, u)):
+                found, expected = outcome(getattr(ours, name), *args), outcome(getattr(theirs, name), *args)
+                if name == "cosine" and form == other in ("?", "b"):
+                    continue  # its sums wrap, or are bools: a known difference
+                digits = {"e": 1e-3, "bfloat16": 1e-2, "float8": 0.2}.get(form, 1e-6)
+                assert alike(found, expected, digits), (args, found, expected)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("name", MATRICES)
+@pytest.mark.parametrize("metric", sorted(set(ours.ALIASES.values())))
+def test_special_rows_of_every_type(metric, name, form):
+    made = [FORMS[form](x) for x in SPECIAL]
+    X = made if form in ("list", "tuple") else np.ma.stack(made) if form == "masked" else np.stack(made)
+    for Y in (X, np.array(SPECIAL[:3]), SPECIAL, np.array(SPECIAL) > 0, X[0], X[:0], X[:2]):
+        found, expected = called(ours, name, X, Y, metric), called(theirs, name, X, Y, metric)
+        if form == "bfloat16" and isinstance(expected, tuple) and not isinstance(found, tuple):
+            continue  # read here: a known difference
+        assert as_original(found, expected, 1e-12, 4e-15), (found, expected)
+
+
+def test_bfloat16(passed_on):
+    """SciPy's cosine divides them by a float64 number, in float32; its matrices refuse them."""
+    bfloat16 = pytest.importorskip("ml_dtypes").bfloat16
+    X = np.random.default_rng(0).standard_normal((6, 40)).astype(bfloat16)
+    wide = X.astype("d")
+    for name, dtype in (("cosine", np.float32), ("sqeuclidean", np.float64)):
+        found = getattr(ours, name)(X[0], X[1])
+        assert not passed_on()
+        assert type(found) is type(getattr(theirs, name)(X[0], X[1])) is dtype
+        assert found == pytest.approx(getattr(theirs, name)(wide[0], wide[1]), rel=1e-6)
+    for x in (X, (X > 0).astype(bfloat16)):
+        for metric in ("euclidean", "sqeuclidean", "cosine", "jaccard", "hamming"):
+            if metric != "hamming" or x is not X:
+                found, expected = ours.cdist(x, x, metric), theirs.cdist(x.astype("d"), x.astype("d"), metric)
+                assert as_original(found, expected, 1e-12, 4e-15)
+                assert as_original(
+                    ours.pdist(x, metric), theirs.squareform(expected, checks=False), 1e-12, 4e-15
+                )
+                assert not passed_on()
+    assert as_original(*(outcome(m.cdist, X, X, "hamming") for m in (ours, theirs)), 0)
+    assert as_original(*(outcome(m.cdist, X, wide, "hamming") for m in (ours, theirs)), 0)
+
+
+def test_differences_that_overflow_are_refused_as_by_scipy():
+    for dtype, large in (("e", 6e4), ("f", 3e38), ("d", 1.7e308)):
+        u = np.full(3, large, dtype)
+        assert outcome(theirs.euclidean, u, -u)[0] is ValueError
+        assert outcome(ours.euclidean, u, -u) == outcome(theirs.euclidean, u, -u)
+        assert outcome(ours.euclidean, u.tolist(), (-u).tolist()) == outcome(
+            theirs.euclidean, u.tolist(), (-u).tolist()
+        )
+        # Where only the sum of the squares does, the distance is right, if a float, or float16, holds it.
+        zero = np.zeros(3, dtype)
+        quarter = 3**0.5 * float(u[0] / 4)
+        assert ours.euclidean(u, zero) == (pytest.approx(4 * quarter, rel=1e-7) if dtype == "f" else np.inf)
+        assert ours.euclidean(u / 4, zero) == pytest.approx(quarter, rel=1e-3)
+        assert type(ours.euclidean(u, zero)) is type(outcome(theirs.euclidean, u, zero))
 
 
 def test_known_differences():

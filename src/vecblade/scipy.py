@@ -203,6 +203,8 @@ def distances(
     """All pairs of plain rows; None where SciPy is to answer, or to say what is wrong with `out`."""
     bits = metric in _core.BIT_METRICS
     sides = [a] if b is None else [a, b]
+    if bits:  # NumPy compares no bfloat16
+        sides = [_arrays.converted(x, _arrays.FLOAT32) if x.dtype == _core.BFLOAT16 else x for x in sides]
     if metric == "hamming" and not all(map(_dropin.zeros_and_ones, sides)):
         return None
     if isinstance(out, np.ndarray) and not out.flags.writeable:
@@ -244,7 +246,9 @@ def vectors(u: Any, v: Any) -> tuple[np.ndarray, np.ndarray] | None:
 
 
 # The type of SciPy's result, where it is not float64.
-SMALL = {"f": np.float32, "e": np.float16}
+SMALL: dict[str, type[np.floating[Any]]] = {"f": np.float32, "e": np.float16}
+# Past it a difference may be infinite in one of the types: of float16; of float32 and float64.
+LARGEST_HALF, LARGEST_SINGLE = 65504.0, float(np.finfo(np.float32).max)
 
 
 def measured(function: Callable[..., Any], u: Any, v: Any) -> Any:
@@ -256,11 +260,27 @@ def measured(function: Callable[..., Any], u: Any, v: Any) -> Any:
         return None
     u, v = pair
     if u.dtype.char in SMALL:
-        return SMALL[u.dtype.char](function(u, v))
+        return rounded(function(u, v), SMALL[u.dtype.char])
     try:
-        return np.float64(function(_dropin.as_bytes(u), _dropin.as_bytes(v)))
-    except TypeError:  # integers past 2**53; bfloat16
+        found = function(_dropin.as_bytes(u), _dropin.as_bytes(v))
+    except TypeError:  # integers past 2**53
         return None
+    # Of bfloat16 a float64 divided by one is float32 there; sqeuclidean reads what is no float as float64.
+    return np.float32(found) if u.dtype.kind == "V" and function is _core.cosine else np.float64(found)
+
+
+def rounded(value: float, kind: type[np.floating[Any]]) -> Any:
+    """A value in a smaller type, where it may be infinite."""
+    if value <= LARGEST_HALF:
+        return kind(value)
+    with np.errstate(over="ignore"):
+        return kind(value)
+
+
+def refuses(u: np.ndarray, v: np.ndarray) -> bool:
+    """Whether SciPy raises for a euclidean distance: where a difference is not finite in its type."""
+    with np.errstate(all="ignore"):
+        return not np.isfinite(u - v).all()
 
 
 def euclidean(u: Any, v: Any, w: Any = None) -> Any:
@@ -293,14 +313,14 @@ def euclidean(u: Any, v: Any, w: Any = None) -> Any:
     5.0
     """
     if w is None:
-        if _core.two_rows(u, v) in ("d", "f"):
-            return _core.euclidean(u, v)
-        pair = vectors(u, v)
+        pair = (u, v) if _core.two_rows(u, v) in ("d", "f") else vectors(u, v)
         if pair is not None and pair[0].dtype.char in "df":
-            return _core.euclidean(*pair)
-        if pair is not None and pair[0].dtype.kind in "fiu":
+            found = _core.euclidean(*pair)
+            if found <= LARGEST_SINGLE or not refuses(*pair):
+                return found
+        elif pair is not None and pair[0].dtype.kind in "fiu":
             found = measured(_core.euclidean, *pair)
-            if found is not None:
+            if found is not None and (found <= LARGEST_HALF or not refuses(*pair)):
                 return found
     return _dropin.pass_on(MODULE, "euclidean")(u, v, w)
 
@@ -349,7 +369,7 @@ def cosine(u: Any, v: Any, w: Any = None) -> Any:
     Returns
     -------
     float
-        float64, or of float32 and float16 vectors their type. NaN if one is all zeros.
+        float64, or of float32 and float16 vectors their type, of bfloat16 float32. NaN if one is all zeros.
 
     Raises
     ------

@@ -26,6 +26,20 @@ FLOATS, HALF, BYTES = frozenset("fd"), frozenset("e"), frozenset("bB")
 SUMMED = FLOATS | HALF | BYTES
 
 
+# The options of a ufunc; and those with which it is the caller who says what types there are.
+UNSET: Any = numpy._NoValue
+DEFAULTS: dict[str, Any] = {
+    "axes": UNSET,
+    "axis": UNSET,
+    "keepdims": False,
+    "casting": "same_kind",
+    "order": "K",
+    "dtype": None,
+    "subok": True,
+    "signature": None,
+}
+TYPE_OPTIONS = ("casting", "dtype", "signature")
+
 # Rows with a vector: NumPy's BLAS is as fast for small ones, and for rows of few elements.
 LEAST_WIDTH, LEAST_SIZE = 16, 131_072
 
@@ -142,19 +156,27 @@ def product(a: numpy.ndarray, b: numpy.ndarray, out: Any) -> Any:
 def left(name: str, a: Any, b: Any, out: Any = None, **options: Any) -> Any:
     """A call that is not fast: NumPy's, but of bytes by sums in float64, exact, where its own wrap."""
     function = _dropin.pass_on("numpy", name)
-    both = pair(a, b) if not options or options.keys() == {"axis"} else None
+    both = pair(a, b) if options.keys().isdisjoint(TYPE_OPTIONS) else None
     if both is None or both[0].dtype.char not in BYTES or getattr(out, "dtype", None) == both[0].dtype:
         return function(a, b, **options) if out is None else function(a, b, out=out, **options)
     x, y = both
     sums = numpy.asarray(function(x.astype(numpy.float64), y.astype(numpy.float64), **options))
-    length = x.size if name == "vdot" else x.shape[options.get("axis", -1)] if x.ndim else 1
-    sums = sums.astype(_core.value_dtype(_core.METRICS["dot"], x.dtype, x.dtype, length))
+    sums = sums.astype(_core.value_dtype(_core.METRICS["dot"], x.dtype, x.dtype, summed(name, x, options)))
     if out is None:
         return sums if sums.ndim else sums[()]
     if not isinstance(out, numpy.ndarray) or out.shape != sums.shape:
         return function(a, b, out=out)  # which says what is wrong
     numpy.copyto(out, sums, casting="same_kind")
     return out
+
+
+def summed(name: str, x: numpy.ndarray, options: dict[str, Any]) -> int:
+    """How many products are in each sum, where NumPy has accepted the call."""
+    if name == "vdot" or not x.ndim:
+        return x.size
+    axes = options.get("axes", (options.get("axis", -1),))[0]
+    size: int = x.shape[axes[-1] if isinstance(axes, (tuple, list)) else axes]
+    return size
 
 
 # ---- NumPy's functions ---------------------------------------------------------------------
@@ -236,7 +258,7 @@ def vdot(a: Any, b: Any, /) -> Any:
     Parameters
     ----------
     a, b : array_like
-        Fast are vectors, and contiguous arrays, of the types of `dot`.
+        Fast in the types of `dot`; what is not contiguous is copied, as by NumPy.
 
     Returns
     -------
@@ -256,12 +278,38 @@ def vdot(a: Any, b: Any, /) -> Any:
     """
     found = two_rows(a, b)
     both = pair(a, b) if found is None else None
-    if both is not None and all(x.ndim == 1 or x.flags.c_contiguous for x in both):
+    if both is not None:
         found = row_sums(both[0].ravel(), both[1].ravel())
     return left("vdot", a, b) if found is None else found
 
 
-def vecdot(x1: Any, x2: Any, /, out: Any = None, **options: Any) -> Any:
+def given(
+    axes: Any, axis: Any, keepdims: Any, casting: Any, order: Any, dtype: Any, subok: Any, signature: Any
+) -> dict[str, Any]:
+    """Those options of a ufunc that are not its defaults. (By `is`: NumPy's float64 equals None.)"""
+    plain_types = dtype is signature is None and casting == "same_kind"
+    if plain_types and axes is axis is UNSET and keepdims is False and order == "K" and subok is True:
+        return {}
+    options = {"axes": axes, "axis": axis, "keepdims": keepdims, "casting": casting, "order": order}
+    options |= {"dtype": dtype, "subok": subok, "signature": signature}
+    return {name: value for name, value in options.items() if value is not DEFAULTS[name]}
+
+
+def vecdot(
+    x1: Any,
+    x2: Any,
+    /,
+    out: Any = None,
+    *,
+    axes: Any = UNSET,
+    axis: Any = UNSET,
+    keepdims: Any = False,
+    casting: Any = "same_kind",
+    order: Any = "K",
+    dtype: Any = None,
+    subok: Any = True,
+    signature: Any = None,
+) -> Any:
     """
     Dot products over the last axis, broadcast: `numpy.vecdot`.
 
@@ -271,7 +319,7 @@ def vecdot(x1: Any, x2: Any, /, out: Any = None, **options: Any) -> Any:
         Fast in the types of `dot`.
     out : ndarray, optional
         Where to put the result.
-    **options
+    axes, axis, keepdims, casting, order, dtype, subok, signature
         NumPy's; calls with any (but ``axis=-1``) are left to NumPy.
 
     Returns
@@ -290,15 +338,29 @@ def vecdot(x1: Any, x2: Any, /, out: Any = None, **options: Any) -> Any:
     >>> np.vecdot(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1.0, 1.0]))
     array([3., 7.])
     """
-    axis = options.get("axis", -1)
-    plainly = options.keys() <= {"axis"} and type(axis) is int and axis == -1
-    found = two_rows(x1, x2) if plainly and out is None else None
-    if found is None and plainly and (both := pair(x1, x2)) is not None:
-        found = row_sums(*both, out)
+    found, options = None, given(axes, axis, keepdims, casting, order, dtype, subok, signature)
+    if not options or (options.keys() == {"axis"} and type(axis) is int and axis == -1):
+        found = two_rows(x1, x2) if out is None else None
+        if found is None and (both := pair(x1, x2)) is not None:
+            found = row_sums(*both, out)
     return left("vecdot", x1, x2, out, **options) if found is None else found
 
 
-def matmul(x1: Any, x2: Any, /, out: Any = None, **options: Any) -> Any:
+def matmul(
+    x1: Any,
+    x2: Any,
+    /,
+    out: Any = None,
+    *,
+    axes: Any = UNSET,
+    axis: Any = UNSET,
+    keepdims: Any = False,
+    casting: Any = "same_kind",
+    order: Any = "K",
+    dtype: Any = None,
+    subok: Any = True,
+    signature: Any = None,
+) -> Any:
     """
     Matrix product: `numpy.matmul`.
 
@@ -308,7 +370,7 @@ def matmul(x1: Any, x2: Any, /, out: Any = None, **options: Any) -> Any:
         Fast as for `dot`, up to two axes in the second.
     out : ndarray, optional
         Where to put the result.
-    **options
+    axes, axis, keepdims, casting, order, dtype, subok, signature
         NumPy's; calls with any are left to NumPy.
 
     Returns
@@ -329,9 +391,11 @@ def matmul(x1: Any, x2: Any, /, out: Any = None, **options: Any) -> Any:
     array([[20000,   100],
            [  100,     1]], dtype=int32)
     """
-    found = two_rows(x1, x2) if not options and out is None else None
-    if found is None and not options and (both := pair(x1, x2)) is not None:
-        found = product(*both, out)
+    found, options = None, given(axes, axis, keepdims, casting, order, dtype, subok, signature)
+    if not options:
+        found = two_rows(x1, x2) if out is None else None
+        if found is None and (both := pair(x1, x2)) is not None:
+            found = product(*both, out)
     return left("matmul", x1, x2, out, **options) if found is None else found
 
 

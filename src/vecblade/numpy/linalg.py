@@ -8,6 +8,7 @@ those of ``vecblade.numpy``. Every other name is NumPy's own.
 from __future__ import annotations
 
 import math
+from operator import index
 from typing import Any
 
 import numpy
@@ -21,6 +22,12 @@ MODULE = "numpy.linalg"
 # What has a square whose root is sure to be the length.
 LEAST = 1e-280
 
+# Rows that are copied together: of so many bytes, or so few that the cache lines of their columns are shared.
+# Of these the elements that are copied at a time stay in a cache with what they are copied from.
+BLOCK, FEW_ROWS, TILE = 1 << 22, 16, 32768
+
+FROBENIUS = ("fro", "f")
+
 
 def __getattr__(name: str) -> Any:
     """What is not here is NumPy's own."""
@@ -32,30 +39,118 @@ def __dir__() -> list[str]:
 
 
 def lengths(x: Any, axis: Any, keepdims: Any) -> Any:
-    """Euclidean lengths along the last axis, or of the whole array; None if the call is to be passed on."""
-    array = _dropin.plain(x) if isinstance(x, (numpy.ndarray, list, tuple)) else None
-    if array is None or array.dtype.char not in "fdebB" or not array.dtype.isnative or not array.ndim:
+    """Euclidean lengths over the axes, however the array lies; None if the call is to be passed on."""
+    array = _dropin.plain(x) if isinstance(x, (numpy.ndarray, numpy.generic, list, tuple)) else None
+    if array is None or array.dtype.char not in "fdebB" or not isinstance(keepdims, (bool, numpy.bool_)):
         return None
-    whole = axis is None or array.ndim == 1
-    if whole:
-        if axis not in (None, 0, -1) or not (array.ndim == 1 or array.flags.c_contiguous):
-            return None
-    elif type(axis) is not int or axis not in (-1, array.ndim - 1):
+    axes = summed_axes(axis, array.ndim)
+    if axes is None:
         return None
-    if not whole and not _core.native(array):
-        return None  # columns, which would be copied
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
     dtype = array.dtype if array.dtype.kind == "f" else numpy.dtype(numpy.float64)
-    rows = array.ravel() if whole else array
-    found: Any
-    if whole and LEAST < (square := _core.dot(rows, rows)) < math.inf:
-        found = math.sqrt(square)
-    else:
-        found = _core.euclidean(rows, numpy.zeros(rows.shape[-1], rows.dtype))
-    if whole:
-        result = dtype.type(found)
-        return numpy.full((1,) * array.ndim, result) if keepdims else result
-    found = found.astype(dtype, copy=False)
-    return found[..., None] if keepdims else found
+    if len(axes) == array.ndim:
+        found = rounded(length(array), dtype)
+        return found.reshape((1,) * array.ndim) if keepdims else found
+    rest = [i for i in range(array.ndim) if i not in axes]
+    rows = array.transpose(*rest, *axes)
+    result = numpy.empty(rows.shape[: len(rest)], dtype)
+    lengths_into(rows, result)
+    return numpy.expand_dims(result, axes) if keepdims else result
+
+
+def summed_axes(axis: Any, ndim: int) -> tuple[int, ...] | None:
+    """The axes that are meant; None where NumPy is to say what is wrong with them."""
+    if axis is None:
+        return tuple(range(ndim))
+    try:
+        axes = tuple(map(index, axis if type(axis) is tuple else (axis,)))
+    except TypeError:
+        return None
+    if not axes or not all(-ndim <= i < ndim for i in axes):
+        return None
+    axes = tuple(i % ndim for i in axes)
+    return axes if len(set(axes)) == len(axes) else None
+
+
+def rounded(found: float, dtype: numpy.dtype[Any]) -> Any:
+    """A length in the type of the result, where it may be infinite."""
+    if dtype.char == "d":
+        return numpy.float64(found)
+    with numpy.errstate(over="ignore"):
+        return dtype.type(found)
+
+
+def length(array: numpy.ndarray) -> float:
+    """The length of all elements, as they follow in memory if there are no gaps, else by index."""
+    row = contiguous(as_it_lies(array)).reshape(-1)
+    square: float = _core.dot(row, row)
+    if LEAST < square < math.inf:
+        return math.sqrt(square)
+    found: float = _core.euclidean(row, numpy.zeros(len(row), row.dtype))
+    return found
+
+
+def as_it_lies(array: numpy.ndarray) -> numpy.ndarray:
+    """The array with its axes turned so that what is contiguous but for their order is so at once."""
+    if array.flags.c_contiguous:
+        return array
+    forward = array[tuple(slice(None, None, -1 if stride < 0 else 1) for stride in array.strides)]
+    turned = forward.transpose(sorted(range(array.ndim), key=lambda i: -forward.strides[i]))
+    return turned if turned.flags.c_contiguous else array
+
+
+def lengths_into(rows: numpy.ndarray, result: numpy.ndarray) -> None:
+    """Lengths over the axes that the result lacks: of rows where they lie, or of copies of some at a time."""
+    if not result.size:
+        return
+    wide = result.ndim + 1 < rows.ndim
+    if wide or not _core.native(rows):
+        if rows.nbytes > BLOCK and result.size > FEW_ROWS:
+            axis = max(range(result.ndim), key=lambda i: result.shape[i])
+            for half in halves(axis, result.shape[axis]):
+                lengths_into(rows[half], result[half])
+            return
+        rows = contiguous(rows).reshape(*result.shape, -1)
+    found = _core.euclidean(rows, numpy.zeros(rows.shape[-1], rows.dtype))
+    with numpy.errstate(over="ignore"):
+        result[...] = found
+
+
+def contiguous(array: numpy.ndarray) -> numpy.ndarray:
+    """The array, or a contiguous copy of it."""
+    if array.flags.c_contiguous:
+        return array
+    target = numpy.empty(array.shape, array.dtype)
+    copy(array, target)
+    return target
+
+
+def copy(source: numpy.ndarray, target: numpy.ndarray) -> None:
+    """Copy in halves of the longest axis, so that each cache line is read once whatever the strides are."""
+    if source.size <= TILE:
+        target[...] = source
+        return
+    axis = max(range(source.ndim), key=lambda i: source.shape[i])
+    for half in halves(axis, source.shape[axis]):
+        copy(source[half], target[half])
+
+
+def halves(axis: int, size: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """What takes the halves of an array along an axis of this size."""
+    before = (slice(None),) * axis
+    return (*before, slice(None, size // 2)), (*before, slice(size // 2, None))
+
+
+def is_euclidean(ord: Any, axis: Any, x: Any) -> bool:
+    """Whether it is the root of a sum of squares that `norm` is asked for."""
+    if ord is None:
+        return axis is None or type(axis) is not tuple or len(axis) <= 2
+    summed = numpy.ndim(x) if axis is None else len(axis) if type(axis) is tuple else 1
+    return summed == 2 if isinstance(ord, str) and ord in FROBENIUS else summed == 1 and is_two(ord)
+
+
+def is_two(ord: Any) -> bool:
+    return isinstance(ord, (int, float, numpy.integer, numpy.floating)) and ord == 2
 
 
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: Any = False) -> Any:
@@ -67,9 +162,10 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: Any = False) -> An
     x : array_like
         Numbers; fast in float64, float32, float16, int8 and uint8.
     ord : optional
-        NumPy's; fast are None, and 2 for vectors.
+        NumPy's; fast are None, 2 for vectors and "fro" for matrices.
     axis : int or tuple of int, optional
-        NumPy's; fast are the last axis, and None.
+        NumPy's; fast are the last axis, and None. Of other axes, and where rows are not contiguous, a block
+        at a time is copied first: the result is the same.
     keepdims : bool
         Whether to keep the axes with length one.
 
@@ -89,8 +185,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: Any = False) -> An
     >>> np.linalg.norm(np.array([[3.0, 4.0], [0.0, 2.0]]), axis=1)
     array([5., 2.])
     """
-    vectors = ord is None or (ord == 2 and (axis is not None or numpy.ndim(x) == 1))
-    found = lengths(x, axis, keepdims) if vectors else None
+    found = lengths(x, axis, keepdims) if is_euclidean(ord, axis, x) else None
     return _dropin.pass_on(MODULE, "norm")(x, ord, axis, keepdims) if found is None else found
 
 
@@ -121,7 +216,7 @@ def vector_norm(x: Any, /, *, axis: Any = None, keepdims: Any = False, ord: Any 
     >>> float(np.linalg.vector_norm(np.array([[3.0, 4.0]])))
     5.0
     """
-    found = lengths(x, axis, keepdims) if ord is not None and ord == 2 else None
+    found = lengths(x, axis, keepdims) if is_two(ord) else None
     if found is None:
         return _dropin.pass_on(MODULE, "vector_norm")(x, axis=axis, keepdims=keepdims, ord=ord)
     return found
