@@ -1,6 +1,7 @@
 """`threads` and `progress`, wherever they are taken: checked before any work, by short and long calls alike."""
 
 import inspect
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -24,8 +25,7 @@ def bits_of(x):
 def index_of(x):
     index = vb.FlatIndex(x[:40])
     if x is LONG:  # as if it were one of all, whose codes would take too long to make
-        index._rows, index._count = x, len(x)
-        index._panels, index._center = index._panels[:0], index._center[:0]
+        index._held = replace(index._held, rows=x, count=len(x), panels=index._held.panels[:0])
     return index
 
 

@@ -461,6 +461,14 @@ cdef vb_operand operand_of(cnp.ndarray array, vb_type kind, int own_axes, int ax
     return operand
 
 
+def floating_point_mode(mode=None):
+    """The mode of this thread (MXCSR, FPCR), which is set if one is given: for tests."""
+    cdef uint64_t before = vb_mode_get()
+    if mode is not None:
+        vb_mode_set(mode)
+    return before
+
+
 cdef class StandardMode:
     """
     What NumPy does in its ``with`` block it does in the standard floating-point mode.
