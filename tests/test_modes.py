@@ -164,3 +164,24 @@ def test_the_callers_errstate_is_not_touched():
         vb.within(X[:3], X, 1e39, "sqeuclidean")
         vb.quantize(X)
         assert np.geterr() == state
+
+
+def test_drop_ins_keep_small_results(mode):
+    """float32 and float16 results under their least normal numbers."""
+    distance = pytest.importorskip("vecblade.scipy")
+    import vecblade.numpy as vn
+
+    pytest.importorskip("scipy")
+    small, tiny = (in_standard_mode(lambda x=x: np.full(4, x, np.float32)) for x in (1e-21, 1e-42))
+    half = np.full(3, 1, np.uint16).view(np.float16)
+    calls = {
+        "sqeuclidean": lambda: distance.sqeuclidean(small, -small),
+        "euclidean of halves": lambda: distance.euclidean(half, -half),
+        "dot": lambda: vn.dot(small, small),
+        "norm": lambda: vn.linalg.norm(tiny),
+        "cdist": lambda: distance.cdist(small[None], -small[None], "sqeuclidean"),
+    }
+    for name, call in calls.items():
+        wanted = in_standard_mode(call)
+        assert same_bits(call(), wanted), name
+        assert in_standard_mode(lambda wanted=wanted: bool(np.all(wanted > 0))), name

@@ -249,6 +249,7 @@ def vectors(u: Any, v: Any) -> tuple[np.ndarray, np.ndarray] | None:
 SMALL: dict[str, type[np.floating[Any]]] = {"f": np.float32, "e": np.float16}
 # Past it a difference may be infinite in one of the types: of float16; of float32 and float64.
 LARGEST_HALF, LARGEST_SINGLE = 65504.0, float(np.finfo(np.float32).max)
+SMALLEST = 2.0**-14  # normal number of float16: smaller ones may be flushed to zero
 
 
 def measured(function: Callable[..., Any], u: Any, v: Any) -> Any:
@@ -271,9 +272,9 @@ def measured(function: Callable[..., Any], u: Any, v: Any) -> Any:
 
 def rounded(value: float, kind: type[np.floating[Any]]) -> Any:
     """A value in a smaller type, where it may be infinite."""
-    if value <= LARGEST_HALF:
+    if SMALLEST <= value <= LARGEST_HALF:
         return kind(value)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", under="ignore"), _core.StandardMode():
         return kind(value)
 
 

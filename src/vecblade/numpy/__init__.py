@@ -55,17 +55,21 @@ def __dir__() -> list[str]:
 
 # ---- what is fast --------------------------------------------------------------------------
 
-# What a sum of two plain rows is, by the letter of their type.
-SCALARS: dict[str, Callable[[float], Any]] = {"d": numpy.float64, "f": numpy.float32}
-
 
 def two_rows(a: Any, b: Any) -> Any:
     """The dot product of two plain vectors, or None."""
     kind = _core.two_rows(a, b)
     if kind is None:
         return None
-    scalar = SCALARS.get(kind) or sum_type(a).type
-    return scalar(_core.dot(a, b))
+    if kind == "d":
+        return numpy.float64(_core.dot(a, b))
+    return scalar(_core.dot(a, b), sum_type(a))
+
+
+def scalar(value: Any, dtype: numpy.dtype[Any]) -> Any:
+    """A sum of two rows in the type of the result: a denormal one too, in any floating-point mode."""
+    with _core.StandardMode():
+        return dtype.type(value)
 
 
 def pair(a: Any, b: Any) -> tuple[numpy.ndarray, numpy.ndarray] | None:
@@ -102,7 +106,7 @@ def row_sums(a: numpy.ndarray, b: numpy.ndarray, out: Any = None) -> Any:
         return None
     dtype = sum_type(a)
     if a.ndim == b.ndim == 1 and out is None:
-        return dtype.type(_core.dot(a, b))
+        return scalar(_core.dot(a, b), dtype)
     if dtype.char in FLOATS:
         most = max(a.size, b.size)
         if not (_core.native(a) and _core.native(b)) or a.shape[-1] < LEAST_WIDTH or most < LEAST_SIZE:

@@ -76,7 +76,7 @@ def rounded(found: float, dtype: numpy.dtype[Any]) -> Any:
     """A length in the type of the result, where it may be infinite."""
     if dtype.char == "d":
         return numpy.float64(found)
-    with numpy.errstate(over="ignore"):
+    with numpy.errstate(over="ignore", under="ignore"), _core.StandardMode():
         return dtype.type(found)
 
 
