@@ -43,21 +43,31 @@ double vb_apart_euclidean(const vb_pair_of_rows *pair, double sum)
     return sqrt(scaled) * (tiny ? shrink : swell);
 }
 
+/* Sign, exponent and four bits more of element i, without the sign: in this order magnitudes are. */
+VB_INLINE uint32_t magnitude_at(const char *row, size_t i)
+{
+    uint64_t bits;
+    memcpy(&bits, row + i * sizeof bits, sizeof bits);
+    return (uint32_t)(bits >> 48) & 0x7fffu;
+}
+
+VB_INLINE uint32_t larger(uint32_t a, uint32_t b) { return a > b ? a : b; }
+
 /* The power of two that brings the largest element of a row into [1/2, 1), or less where that is past 2^1000. By
  * integers: elements may be denormal. */
 static double scale_of(const char *row, size_t d)
 {
-    uint32_t most = 0;
+    uint32_t most[4] = {0};
+    size_t i = 0;
     int exponent;
-    for (size_t i = 0; i < d; i++) {
-        uint64_t bits;
-        uint32_t upper;
-        memcpy(&bits, row + i * sizeof bits, sizeof bits);
-        upper = (uint32_t)(bits >> 32) & 0x7fffffffu;
-        most = upper > most ? upper : most;
-    }
-    exponent = 1022 - (int)(most >> 20);
-    return most >= 0x7ff00000u ? NAN : ldexp(1.0, exponent < 1000 ? exponent : 1000);
+    for (; i + 4 <= d; i += 4)
+        for (size_t j = 0; j < 4; j++)
+            most[j] = larger(most[j], magnitude_at(row, i + j));
+    for (; i < d; i++)
+        most[0] = larger(most[0], magnitude_at(row, i));
+    most[0] = larger(larger(most[0], most[1]), larger(most[2], most[3]));
+    exponent = 1022 - (int)(most[0] >> 4);
+    return most[0] >= 0x7ff0u ? NAN : ldexp(1.0, exponent < 1000 ? exponent : 1000);
 }
 
 double vb_apart_square(const char *row, size_t d, double square, double *scale)

@@ -23,6 +23,16 @@ static size_t row_pitch(const vb_tiling *t) { return vb_divide_up(row_bytes(t), 
 
 static size_t steps_of(const vb_tiling *t) { return vb_divide_up(t->d, 4); }
 
+static int is_angle(const vb_tiling *t)
+{
+    return t->metric == VB_METRIC_COSINE || t->metric == VB_METRIC_COSINE_SIMILARITY;
+}
+
+static int is_euclidean(const vb_tiling *t)
+{
+    return t->metric == VB_METRIC_EUCLIDEAN || t->metric == VB_METRIC_SQEUCLIDEAN;
+}
+
 void vb_tiling_init(vb_tiling *t, vb_metric metric, vb_type type, size_t d, vb_type out)
 {
     /* Elements up to which differences take about as long as products, of which many are measured again. */
@@ -32,9 +42,9 @@ void vb_tiling_init(vb_tiling *t, vb_metric metric, vb_type type, size_t d, vb_t
     *t = (vb_tiling){.metric = metric, .type = type, .d = d, .rows = 8, .columns = 32};
     if (vb_type_kind(type) == VB_REAL) {
         t->value = type == VB_F64 ? VB_F64 : VB_F32;
-        t->direct = (metric == VB_METRIC_EUCLIDEAN || metric == VB_METRIC_SQEUCLIDEAN) && d <= shortest &&
-                    vb_kernels.tile[VB_SQDIFF][packed_type(t)];
+        t->direct = is_euclidean(t) && d <= shortest && vb_kernels.tile[VB_SQDIFF][packed_type(t)];
         t->tile = vb_kernels.tile[t->direct ? VB_SQDIFF : VB_DOT][packed_type(t)];
+        t->rescales = type == VB_F64 && !t->direct && is_euclidean(t);
         t->rows = t->tile->rows;
         t->columns = t->tile->columns;
         t->panel_bytes = row_bytes(t) * t->columns;
@@ -57,6 +67,10 @@ size_t vb_tiling_lay_out(const vb_tiling *t, size_t width, char *base, vb_column
     columns->copies = vb_part(base, &used, 8 * row_pitch(t));
     columns->squares = vb_part(base, &used, width * sizeof *columns->squares);
     columns->scales = vb_part(base, &used, width * sizeof *columns->scales);
+    columns->scaled = vb_part(base, &used, t->rescales ? vb_divide_up(width, t->columns) * t->panel_bytes : 0);
+    columns->scaled_facts = vb_part(base, &used, t->rescales ? (width + VB_MOST_COLUMNS) * sizeof(double) : 0);
+    columns->rescaled = vb_part(base, &used, vb_divide_up(width, t->columns));
+    group->scaled_packed = vb_part(base, &used, t->rescales ? VB_MOST_ROWS * row_pitch(t) : 0);
     columns->facts = vb_part(base, &used, (width + VB_MOST_COLUMNS) * sizeof(double));
     columns->sums = vb_part(base, &used, (width + VB_MOST_COLUMNS) * sizeof *columns->sums);
     group->packed = vb_part(base, &used, VB_MOST_ROWS * row_pitch(t));
@@ -114,11 +128,6 @@ static int suits_pairs(const char *row, size_t d)
     return suits;
 }
 
-static int is_angle(const vb_tiling *t)
-{
-    return t->metric == VB_METRIC_COSINE || t->metric == VB_METRIC_COSINE_SIMILARITY;
-}
-
 /* The row's square, if the metric needs it: NaN where a tile's sums may over- or underflow, or may not be made. And its scale: what
  * is to be done to the row beforehand, for a cosine of float64 rows; NaN if the row makes NaN of every value. */
 static double square_of(const vb_tiling *t, const char *row, double *scale)
@@ -146,6 +155,10 @@ static double square_of(const vb_tiling *t, const char *row, double *scale)
             square *= *scale * *scale;
         }
     }
+    /* Pairs of rows that are both tiny, or both huge, are scaled alike: a power of two changes no bit of their values, as long as
+     * nothing over- or underflows, so the limits of these kinds overlap those of squares that are safe as they are. */
+    if (t->rescales)
+        *scale = square < 0x1p-200 ? 0x1p600 : square > 0x1p200 ? 0x1p-600 : 1.0;
     if (t->type == VB_BF16 && !suits_pairs(row, t->d))
         return NAN;
     if (t->metric == VB_METRIC_DOT || t->direct)
@@ -184,6 +197,8 @@ static void interleave(size_t size, size_t some, const char *const *columns, siz
 /* A row as the tile's kernel takes it: itself, or a copy. */
 static const char *as_packed(const vb_tiling *t, const char *row, double scale, char *copy)
 {
+    if (!is_angle(t))
+        scale = 1.0;
     if (scale != 1.0 && scale == scale && t->type == VB_F64) {
         vb_apart_scaled(row, t->d, scale, (double *)copy);
         return copy;
@@ -246,6 +261,40 @@ static void place_bytes(const char *row, size_t d, unsigned flip, char *out, siz
     }
 }
 
+/* The square of a row that is multiplied by `scale`. */
+static double scaled_square(const char *row, size_t d, double scale)
+{
+    const vb_apart how = {.scale_a = scale, .scale_x = scale, .wide = 1};
+    double square;
+    vb_kernels.scaled[VB_DOT][VB_F64](row, row, d, &how, &square);
+    return square;
+}
+
+/* The panel of columns j on once more, scaled, if any of them is tiny or huge. */
+static void pack_scaled(const vb_tiling *t, const vb_rows *from, size_t j, size_t end, size_t first, vb_columns *c)
+{
+    const size_t n = t->columns, p = (j - first) / n, most = vb_min(end - j, n);
+    double *facts = (double *)c->scaled_facts + p * n;
+
+    c->rescaled[p] = 0;
+    for (size_t i = 0; i < most; i++) {
+        const double scale = c->scales[j - first + i];
+        c->rescaled[p] |= scale != 1.0 && scale == scale;
+    }
+    for (size_t i = 0; c->rescaled[p] && i < n; i += 8) {
+        const char *columns[8];
+        const size_t some = vb_min(8, n - i);
+        for (size_t k = 0; k < some; k++) {
+            const size_t at = vb_min(j + i + k, end - 1);
+            const double scale = c->scales[at - first] == c->scales[at - first] ? c->scales[at - first] : 1.0;
+            columns[k] = c->copies + k * row_pitch(t);
+            vb_apart_scaled(row_of(from, at), t->d, scale, (double *)columns[k]);
+            facts[i + k] = scaled_square(row_of(from, at), t->d, scale);
+        }
+        interleave(sizeof(double), some, columns, n, t->d, c->scaled + p * t->panel_bytes + i * sizeof(double));
+    }
+}
+
 void vb_columns_pack(const vb_tiling *t, const vb_rows *from, size_t first, size_t end, vb_columns *c)
 {
     const size_t n = t->columns, size = vb_type_size(t->value), bytes = t->type == VB_F64 ? 8 : 4;
@@ -266,6 +315,8 @@ void vb_columns_pack(const vb_tiling *t, const vb_rows *from, size_t first, size
         return;
     for (size_t j = first; j < end; j += n) {
         char *panel = c->panels + (j - first) / n * t->panel_bytes;
+        if (t->rescales)
+            pack_scaled(t, from, j, end, first, c);
         /* Past the end the last one repeats. */
         for (size_t i = 0; i < n; i += 8) {
             const char *columns[8];
@@ -284,6 +335,21 @@ void vb_columns_pack(const vb_tiling *t, const vb_rows *from, size_t first, size
     }
 }
 
+/* The rows of a group once more, scaled, if any is tiny or huge. */
+static void gather_scaled(const vb_tiling *t, const vb_rows *from, vb_group *g)
+{
+    g->rescaled = 0;
+    for (size_t r = 0; r < g->n; r++)
+        g->rescaled |= g->scales[r] != 1.0 && g->scales[r] == g->scales[r];
+    for (size_t r = 0; g->rescaled && r < g->n; r++) {
+        const double scale = g->scales[r] == g->scales[r] ? g->scales[r] : 1.0;
+        const char *row = row_of(from, g->first + r);
+        vb_apart_scaled(row, t->d, scale, (double *)(g->scaled_packed + r * row_pitch(t)));
+        g->scaled_facts[r] = scaled_square(row, t->d, scale);
+    }
+    g->scaled = (vb_view){g->scaled_packed, (ptrdiff_t)row_pitch(t), g->n < t->rows ? g->ids : NULL, 0};
+}
+
 /* Rows as the kernel reads them, which is always its own number: the last one repeats. Rows whose
  * addresses would all fall into a few sets of L1 are copied apart. */
 void vb_group_gather(const vb_tiling *t, const vb_rows *from, size_t first, size_t end, vb_group *g)
@@ -298,7 +364,7 @@ void vb_group_gather(const vb_tiling *t, const vb_rows *from, size_t first, size
     for (size_t r = 0; r < g->n; r++) {
         const char *row = row_of(from, first + r);
         g->squares[r] = square_of(t, row, &g->scales[r]);
-        scaled |= g->scales[r] != 1.0 && g->scales[r] == g->scales[r];
+        scaled |= is_angle(t) && g->scales[r] != 1.0 && g->scales[r] == g->scales[r];
         if (t->tally) {
             g->sums[r] = correction_of(t->type, 1, row, t->d);
             g->wholes[r] = (int32_t)g->squares[r];
@@ -326,6 +392,8 @@ void vb_group_gather(const vb_tiling *t, const vb_rows *from, size_t first, size
     }
     if (g->n < t->rows)
         g->rows.ids = g->ids;
+    if (t->rescales)
+        gather_scaled(t, from, g);
 }
 
 /* ---- values ------------------------------------------------------------------------ */
@@ -353,6 +421,45 @@ static void measure(const vb_tiling *t, const vb_group *g, size_t r, const vb_co
         vb_store(t->value, &values[at], 1, line + (size_t)ids[at] * vb_type_size(t->value), 0);
 }
 
+/* The pairs of `bits` (of each row) whose rows are tiny, or huge, both: their values by a tile of scaled rows, and off they are from
+ * the bits, but for those that it is not sure of. */
+static void compute_scaled(const vb_tiling *t, const vb_group *g, const vb_columns *c, size_t p, size_t n,
+                           uint64_t *bits, char *values, ptrdiff_t pitch)
+{
+    const double *scales = c->scales + p * t->columns;
+    double made[VB_MOST_ROWS * VB_MOST_COLUMNS];
+    uint64_t unsure[VB_MOST_ROWS], alike[VB_MOST_ROWS], any = 0;
+    vb_finish finish;
+
+    if (!g->rescaled || !c->rescaled[p])
+        return;
+    for (size_t r = 0; r < g->n; r++) {
+        alike[r] = 0;
+        for (size_t j = 0; g->scales[r] != 1.0 && j < n; j++)
+            alike[r] |= (uint64_t)(scales[j] == g->scales[r]) << j;
+        alike[r] &= bits[r];
+        any |= alike[r];
+    }
+    if (!any)
+        return;
+    trust(t, &finish);
+    finish.row = g->scaled_facts;
+    finish.column = (const double *)c->scaled_facts + p * t->columns;
+    t->tile->call.tile(&g->scaled, c->scaled + p * t->panel_bytes, t->d, &finish, made,
+                       (ptrdiff_t)(t->columns * sizeof *made), unsure);
+    for (size_t r = 0; r < g->n; r++) {
+        const double back = 1.0 / g->scales[r];
+        alike[r] &= ~unsure[r];
+        bits[r] &= ~alike[r];
+        for (size_t j = 0; alike[r] && j < n; j++) {
+            const double value = made[r * t->columns + j] * back;
+            const double given = t->metric == VB_METRIC_EUCLIDEAN ? value : value * back;
+            if (alike[r] >> j & 1)
+                memcpy(values + (ptrdiff_t)r * pitch + j * sizeof given, &given, sizeof given);
+        }
+    }
+}
+
 static void compute_real(const vb_tiling *t, const vb_group *g, const vb_columns *c, size_t p, size_t first, size_t n,
                          char *values, ptrdiff_t pitch)
 {
@@ -370,10 +477,15 @@ static void compute_real(const vb_tiling *t, const vb_group *g, const vb_columns
         dead |= (uint64_t)(c->scales[at + j] != c->scales[at + j]) << j; /* the tile has made NaN of these */
     }
     for (size_t r = 0; r < g->n; r++) {
-        const uint64_t bits = (g->squares[r] != g->squares[r] ? all : unsure[r] | apart) & all & ~dead;
-        if (bits && g->scales[r] == g->scales[r])
-            measure(t, g, r, c, first, bits, values + (ptrdiff_t)r * pitch);
+        unsure[r] = (g->squares[r] != g->squares[r] ? all : unsure[r] | apart) & all & ~dead;
+        if (g->scales[r] != g->scales[r])
+            unsure[r] = 0;
     }
+    if (t->rescales)
+        compute_scaled(t, g, c, p, n, unsure, values, pitch);
+    for (size_t r = 0; r < g->n; r++)
+        if (unsure[r])
+            measure(t, g, r, c, first, unsure[r], values + (ptrdiff_t)r * pitch);
 }
 
 static void compute_exact(const vb_tiling *t, const vb_group *g, const vb_columns *c, size_t p, size_t n, char *values,

@@ -25,6 +25,7 @@ typedef struct {
     vb_type type;                  /* of the rows */
     vb_type value;                 /* of the values that a tile holds: f32, f64 or i32 */
     int direct;                    /* whether distances come from differences, not from products */
+    int rescales;                  /* whether pairs of tiny rows, and of huge ones, are met scaled */
     size_t d, rows, columns;       /* the shape of a tile */
     size_t panel_bytes;            /* of packed columns */
     const vb_record *tile, *tally; /* the kernel; none: rows one by one */
@@ -36,11 +37,13 @@ void vb_tiling_init(vb_tiling *tiling, vb_metric metric, vb_type type, size_t d,
 /* Columns, packed, and what is known of each. */
 typedef struct {
     vb_rows from;
-    char *panels, *copies; /* copies: room for eight columns as the kernel takes them */
-    double *squares;       /* of each column: its square; NaN where it must be measured by its elements; */
-    double *scales;        /* what it was multiplied by, so that its square is safe; NaN: its values are NaN */
-    char *facts;           /* of each column: for the epilogue of a tile; of codes the square as int32 */
-    int32_t *sums;         /* of each column of codes: what a tally has to be corrected by */
+    char *panels, *copies;       /* copies: room for eight columns as the kernel takes them */
+    double *squares;             /* of each column: its square; NaN where it must be measured by its elements; */
+    double *scales;              /* what it is multiplied by, so that its square is safe; NaN: its values are NaN */
+    char *scaled, *scaled_facts; /* panels and facts once more, of scaled columns, where t->rescales; */
+    uint8_t *rescaled;           /* the panels that have any */
+    char *facts;                 /* of each column: for the epilogue of a tile; of codes the square as int32 */
+    int32_t *sums;               /* of each column of codes: what a tally has to be corrected by */
 } vb_columns;
 
 /* A row group: `n` rows, the kernel's number or fewer. */
@@ -50,7 +53,11 @@ typedef struct {
     vb_rows from;
     size_t first;
     int64_t ids[VB_MOST_ROWS];
-    char *packed; /* room for the rows as the kernel takes them */
+    char *packed;        /* room for the rows as the kernel takes them */
+    vb_view scaled;      /* the rows scaled, where t->rescales; */
+    char *scaled_packed; /* room for them; */
+    double scaled_facts[VB_MOST_ROWS];
+    int rescaled; /* whether any is */
     double squares[VB_MOST_ROWS], scales[VB_MOST_ROWS];
     double facts[VB_MOST_ROWS];
     int32_t sums[VB_MOST_ROWS], wholes[VB_MOST_ROWS]; /* of codes: corrections, and squares */
