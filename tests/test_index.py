@@ -189,7 +189,7 @@ def test_progress():
     index = vb.FlatIndex(
         X, "dot", threads=1, progress=lambda done, total: building.append(done / total), copy=False
     )
-    index.search(X[:40], 5, threads=1, progress=lambda done, total: searching.append(done / total))
+    index.search(X[:400], 5, threads=1, progress=lambda done, total: searching.append(done / total))
     for told in (building, searching):
         assert told
         assert all(0 < share <= 1 for share in told)
