@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from conftest import as_original, outcome, same_bits
 
+import vecblade as vb
 from vecblade import sklearn as ours
 
 theirs = pytest.importorskip("sklearn.metrics.pairwise")
@@ -474,3 +475,69 @@ except ImportError as error:
     )
     assert "pip install scikit-learn" in second
     assert "sklearn" in third
+
+
+# ---- rows of zeros, and parameters of metrics --------------------------------------------------
+
+
+def rows_with_zeros(seed, n, d, dtype):
+    """Small integers, so that there are ties, and a third of zeros."""
+    random = np.random.default_rng(seed)
+    X = random.integers(-2, 3, (n, d)).astype(dtype)
+    X[random.random(n) < 0.3] = 0
+    return X
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("seed", range(12))
+def test_neighbors_of_rows_of_zeros(seed, dtype, passed_on):
+    """scikit-learn has them at cosine distance 1 from all rows: so have we, without a second search."""
+    n = 7 + 4 * seed
+    X, Q = rows_with_zeros(seed, n, 1 + seed % 5, dtype), rows_with_zeros(seed + 100, 9, 1 + seed % 5, dtype)
+    Q[3] = 0
+    for k in (1, 3, n - 1):
+        fast = ours.NearestNeighbors(n_neighbors=k, metric="cosine", algorithm="brute").fit(X)
+        plain = neighbors.NearestNeighbors(n_neighbors=k, metric="cosine", algorithm="brute").fit(X)
+        for queries in (Q, None):
+            (near, at), (wanted, _) = fast.kneighbors(queries), plain.kneighbors(queries)
+            assert not passed_on()
+            np.testing.assert_allclose(near, wanted, atol=1e-6)
+            rows = X if queries is None else queries
+            for i, (row, places) in enumerate(zip(rows, at, strict=True)):
+                true = theirs.cosine_distances(row[None], X[places])[0]
+                np.testing.assert_allclose(near[i], true, atol=1e-6)
+                assert len(set(places.tolist())) == k
+                assert queries is not None or i not in places
+        for radius in (0.5, 1.0, 1.5):
+            for queries in (Q, None):
+                ours_found, theirs_found = (m.radius_neighbors(queries, radius + 1e-4) for m in (fast, plain))
+                assert not passed_on()
+                for near, at, wanted, places in zip(*ours_found, *theirs_found, strict=True):
+                    assert at.tolist() == sorted(places.tolist())
+                    np.testing.assert_allclose(near, wanted[np.argsort(places)], atol=1e-6)
+
+
+@pytest.mark.parametrize("parameters", [{"squared": True}, {"squared": False}, {"p": 3}])
+def test_parameters_of_metrics_are_left_to_scikit_learn(parameters, passed_on):
+    """Some of its paths ignore them, and warn."""
+    random = np.random.default_rng(0)
+    X, y = random.standard_normal((60, 20)), np.arange(60) % 3
+    for metric in ("euclidean", "minkowski"):
+
+        def options(metric=metric):  # made anew, for scikit-learn writes to the parameters
+            return {"algorithm": "brute", "metric": metric, "metric_params": dict(parameters)}
+
+        def found(estimator, options=options):
+            return estimator(n_neighbors=4, **options()).fit(X).kneighbors(X[:9])
+
+        assert as_original(
+            outcome(found, ours.NearestNeighbors), outcome(found, neighbors.NearestNeighbors), 1e-12
+        )
+
+        def predicted(estimator, options=options):
+            return estimator(**options()).fit(X, y).predict(X[:9] + 0.1)
+
+        for estimator in (neighbors.KNeighborsClassifier, neighbors.KNeighborsRegressor):
+            wanted = outcome(predicted, estimator)
+            with vb.patch():
+                assert as_original(outcome(predicted, estimator), wanted, 1e-12)

@@ -15,7 +15,7 @@ from sklearn.neighbors import NearestNeighbors as Original
 from sklearn.utils.validation import validate_data
 
 from . import _arrays, _dropin, _search
-from .sklearn import any_zero_row, closest, fast_metric, is_float32, threads_for
+from .sklearn import closest, fast_metric, is_float32, threads_for, zero_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +33,8 @@ def prepared(model: Any, X: Any) -> tuple[str, np.ndarray, np.ndarray] | None:
     """The metric, the queries (validated as scikit-learn does) and the fitted rows; None: passed on."""
     if getattr(model, "_fit_method", None) != "brute":  # also: not fitted
         return None
-    metric = fast_metric(model.effective_metric_, model.effective_metric_params_)
+    # With parameters scikit-learn's estimators do what they do: some they use, and some they ignore.
+    metric = None if model.effective_metric_params_ else fast_metric(model.effective_metric_, None)
     rows = _dropin.plain_rows(model._fit_X)
     if metric is None or rows is None:
         return None
@@ -159,8 +160,6 @@ def found_within(model: Any, X: Any, radius: Any, sort: Any) -> tuple[np.ndarray
     if ready is None:
         return None
     metric, queries, rows = ready
-    if metric == "cosine" and float(radius) >= 1 and any_zero_row(queries, rows):
-        return None
     try:
         q, x = _search.check_pair(_dropin.as_bytes(queries), _dropin.as_bytes(rows), metric, None)
     except TypeError:  # integers past 2**53
@@ -169,8 +168,17 @@ def found_within(model: Any, X: Any, radius: Any, sort: Any) -> tuple[np.ndarray
     eligible, threads = _search.eligible_rows(None, len(rows)), threads_for(model.n_jobs)
     found, _ = _search.find_within(q, x, float(radius), metric, eligible, threads, None, dtype)
     values, indices = np.empty(len(queries), object), np.empty(len(queries), object)
+    # Rows without a direction are at cosine distance 1 from all rows, which the search does not say.
+    far = metric == "cosine" and float(radius) >= 1
+    zeros = zero_rows(rows) if far else np.empty(0, np.intp)
+    lost = set(zero_rows(queries).tolist()) if far else ()
     for i, (start, stop) in enumerate(zip(found.offsets[:-1], found.offsets[1:], strict=True)):
         some, near = found.indices[start:stop].astype(np.intp, copy=False), found.values[start:stop]
+        if i in lost:
+            some, near = np.arange(len(rows)), np.ones(len(rows), near.dtype)
+        elif len(zeros):
+            places = np.searchsorted(some, zeros)
+            some, near = np.insert(some, places, zeros), np.insert(near, places, 1)
         if X is None:
             others = some != i
             some, near = some[others], near[others]

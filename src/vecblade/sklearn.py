@@ -421,14 +421,42 @@ def closest(
     dtype = _arrays.FLOAT32 if metric == "cosine" and is_float32(queries, rows) else _arrays.FLOAT64
     eligible = _search.eligible_rows(None, len(rows))
     found, _ = _search.find_topk(q, x, k, metric, eligible, threads_for(n_jobs), None, dtype)
-    if metric == "cosine" and not (found.values < 1).all() and any_zero_row(queries, rows):
-        return None
+    return with_zero_rows(found, queries, rows) if metric == "cosine" else found
+
+
+def zero_rows(x: np.ndarray) -> np.ndarray:
+    """Numbers of the rows without a direction; scikit-learn gives them the cosine distance 1 to all rows."""
+    return np.flatnonzero(~x.any(axis=1))
+
+
+def with_zero_rows(found: _search.TopK, queries: np.ndarray, rows: np.ndarray) -> _search.TopK:
+    """Where a search has NaN, which ranks last: these rows at distance 1, by distance and number."""
+    late = np.flatnonzero(~(found.values[:, -1] < 1)) if found.values.shape[1] else np.empty(0, np.intp)
+    if not len(late):
+        return found
+    indices, values, k = found.indices, found.values, found.values.shape[1]
+    zeros = zero_rows(rows)[:k]
+    if len(zeros):
+        near, at = values[late], indices[late]
+        at[np.isnan(near)] = len(rows)  # a row of zeros, which comes once more below
+        near[np.isnan(near)] = np.inf
+        near = np.concatenate([near, np.ones((len(late), len(zeros)), near.dtype)], axis=1)
+        at = np.concatenate([at, np.tile(zeros, (len(late), 1))], axis=1)
+        order = np.lexsort((at, near))[:, :k]
+        values[late] = np.take_along_axis(near, order, axis=1)
+        indices[late] = np.take_along_axis(at, order, axis=1)
+    same = is_same(queries, rows)  # with itself scikit-learn has even such a row at distance 0
+    for row in late[zero_rows(queries[late])]:
+        others = np.arange(k)
+        indices[row] = np.concatenate([[row], others[others != row]])[:k] if same else others
+        values[row] = 1
+        values[row, 0] = 0 if same else 1
     return found
 
 
-def any_zero_row(*collections: np.ndarray) -> bool:
-    """Whether a row has no direction; scikit-learn gives it the cosine distance 1 to all others."""
-    return any(not x.any(axis=1).all() for x in collections)
+def is_same(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether they are one array, as scikit-learn sees it."""
+    return a is b or (a.shape == b.shape and a.__array_interface__["data"] == b.__array_interface__["data"])
 
 
 def argmin_min(X: Any, Y: Any, axis: Any, metric: Any, metric_kwargs: Any) -> _search.TopK | None:
