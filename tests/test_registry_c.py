@@ -31,13 +31,17 @@ def test_native(native):
     assert int(native[1]) >= 19
 
 
-@pytest.mark.parametrize("cpu", ["max", "neoverse-n1", "cortex-a72"])  # the last lacks dot products
-def test_arm(native, cpu, tmp_path):
-    """NEON against the plain loop, and the same hash as this machine's."""
+@pytest.fixture(scope="module")
+def arm(tmp_path_factory):
     if not (shutil.which("aarch64-linux-gnu-gcc") and shutil.which("qemu-aarch64")):
         pytest.skip("needs aarch64-linux-gnu-gcc and qemu-aarch64")
-    check = build(["aarch64-linux-gnu-gcc"], tmp_path, ARM_FLAGS, "-static")
-    level, kernels, hashed = result("qemu-aarch64", "-cpu", cpu, check)
+    return build(["aarch64-linux-gnu-gcc"], tmp_path_factory.mktemp("arm"), ARM_FLAGS, "-static")
+
+
+@pytest.mark.parametrize("cpu", ["max", "neoverse-n1", "cortex-a72"])  # the last lacks dot products
+def test_arm(native, arm, cpu):
+    """NEON against the plain loop, and the same hash as this machine's."""
+    level, kernels, hashed = result("qemu-aarch64", "-cpu", cpu, arm)
     assert level == "neon"
     assert int(kernels) >= 2 * 54
     assert hashed == native[2]
