@@ -6,6 +6,11 @@
 #include "kernels/contract.h"
 #include "numbers.h"
 
+#if defined(__x86_64__) || defined(_M_X64)
+#include <emmintrin.h>
+#define VB_SSE2
+#endif
+
 /* For differences and products: what it moves past 2^1024 or below 2^-1074 is nothing beside the rest. */
 static const double shrink = 0x1p-600, swell = 0x1p600;
 
@@ -43,31 +48,35 @@ double vb_apart_euclidean(const vb_pair_of_rows *pair, double sum)
     return sqrt(scaled) * (tiny ? shrink : swell);
 }
 
-/* Sign, exponent and four bits more of element i, without the sign: in this order magnitudes are. */
-VB_INLINE uint32_t magnitude_at(const char *row, size_t i)
+/* The largest of the upper 16 bits of d elements, without their signs: exponents, and four bits more. In order of magnitude these
+ * are integers, and an element may be denormal. */
+static unsigned largest_upper(const char *row, size_t d)
 {
-    uint64_t bits;
-    memcpy(&bits, row + i * sizeof bits, sizeof bits);
-    return (uint32_t)(bits >> 48) & 0x7fffu;
+    unsigned most = 0;
+    size_t i = 0;
+#ifdef VB_SSE2 /* compilers do not find it */
+    const __m128i unsigned_part = _mm_set1_epi16(0x7fff);
+    __m128i both = _mm_setzero_si128();
+    for (; i + 2 <= d; i += 2)
+        both = _mm_max_epi16(
+            both, _mm_and_si128(_mm_loadu_si128((const __m128i *)(row + i * sizeof(double))), unsigned_part));
+    most = (unsigned)_mm_extract_epi16(_mm_max_epi16(both, _mm_unpackhi_epi64(both, both)), 3);
+#endif
+    for (; i < d; i++) {
+        uint64_t bits;
+        memcpy(&bits, row + i * sizeof bits, sizeof bits);
+        bits = bits >> 48 & 0x7fffu;
+        most = bits > most ? (unsigned)bits : most;
+    }
+    return most;
 }
 
-VB_INLINE uint32_t larger(uint32_t a, uint32_t b) { return a > b ? a : b; }
-
-/* The power of two that brings the largest element of a row into [1/2, 1), or less where that is past 2^1000. By
- * integers: elements may be denormal. */
+/* The power of two that brings the largest element of a row into [1/2, 1), or less where that is past 2^1000. */
 static double scale_of(const char *row, size_t d)
 {
-    uint32_t most[4] = {0};
-    size_t i = 0;
-    int exponent;
-    for (; i + 4 <= d; i += 4)
-        for (size_t j = 0; j < 4; j++)
-            most[j] = larger(most[j], magnitude_at(row, i + j));
-    for (; i < d; i++)
-        most[0] = larger(most[0], magnitude_at(row, i));
-    most[0] = larger(larger(most[0], most[1]), larger(most[2], most[3]));
-    exponent = 1022 - (int)(most[0] >> 4);
-    return most[0] >= 0x7ff0u ? NAN : ldexp(1.0, exponent < 1000 ? exponent : 1000);
+    const unsigned most = largest_upper(row, d);
+    const int exponent = 1022 - (int)(most >> 4);
+    return most >= 0x7ff0u ? NAN : ldexp(1.0, exponent < 1000 ? exponent : 1000);
 }
 
 double vb_apart_square(const char *row, size_t d, double square, double *scale)
