@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-TESTS = ("tests/test_certified.py", "-k", "bound or any")
+TESTS = ("tests/test_certified.py", "tests/test_values.py", "-k", "bound or any or ruled_out")
 
 # File, text, what it becomes, and what that means.
 MUTATIONS = (
@@ -25,6 +25,10 @@ MUTATIONS = (
     ("csrc/codes.c", "slope = 2.0 * share;", "slope = 2.01 * share;", "Jaccard distances are 1% larger"),
     ("csrc/codes.c", "most <= limit &&", "most <= limit + 1 &&", "a query's 128 is a code"),
     ("csrc/codes.c", "panel->unit[r] = NAN;", "panel->unit[r] = 1.0f;", "rows without codes have some"),
+    ("csrc/epilogues.h", "+ 512.0) * 0x1p-56", "+ 512.0) * 0x1p-70", "a cosine's sums have no error"),
+    ("csrc/scan.c", "if (*run > most)", "if (*run >= most)", "of equal rows one less is looked at"),
+    ("csrc/scan.c", "? *run : 0) +", "? *run : 1) +", "a row that repeats nothing repeats one"),
+    ("csrc/search.c", "== narrow ? middle :", "== narrow ? narrow :", "thresholds of float32 are not rounded up"),
 )
 # A change that may only cost time: it shows that the check can tell.
 HARMLESS = "rows without a cosine are ruled in"
