@@ -28,7 +28,12 @@ MUTATIONS = (
     ("csrc/epilogues.h", "+ 512.0) * 0x1p-56", "+ 512.0) * 0x1p-70", "a cosine's sums have no error"),
     ("csrc/scan.c", "if (*run > most)", "if (*run >= most)", "of equal rows one less is looked at"),
     ("csrc/scan.c", "? *run : 0) +", "? *run : 1) +", "a row that repeats nothing repeats one"),
-    ("csrc/search.c", "== narrow ? middle :", "== narrow ? narrow :", "thresholds of float32 are not rounded up"),
+    (
+        "csrc/search.c",
+        "== narrow ? middle :",
+        "== narrow ? narrow :",
+        "thresholds of float32 are not rounded up",
+    ),
 )
 # A change that may only cost time: it shows that the check can tell.
 HARMLESS = "rows without a cosine are ruled in"
