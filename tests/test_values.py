@@ -153,7 +153,7 @@ def test_parallel_rows_are_not_ruled_out_among_near_ones(isa, metric):
 @pytest.mark.parametrize("name", ["i8", "u8", "b1"])
 def test_distances_of_integers_are_as_exact(isa, name):
     kind = TYPES[name]
-    d = 120 if kind.bits else 400
+    d = 200 if kind.bits else 400
     X = kind.some(0, 60, d)
     X[30:] = X[:30]
     for i in range(30, 60):

@@ -34,7 +34,7 @@ VB_INLINE int vb_score(const vb_scoring *scoring, size_t n, const double *restri
         break;
     case VB_METRIC_DOT:
         for (size_t i = 0; i < n; i++)
-            values[i] = !scoring->wide | (fabs(sums[i]) <= DBL_MAX) ? sums[i] : (double)NAN;
+            values[i] = (!scoring->wide | (fabs(sums[i]) <= DBL_MAX)) ? sums[i] : (double)NAN;
         break;
     default:
         memcpy(values, sums, n * sizeof *values);
