@@ -66,7 +66,7 @@ class FlatIndex:
     copy : bool, optional
         Whether to copy rows of float64, float32, float16, bfloat16, int8 and uint8 that are contiguous, or to
         read them where they lie; then they must not change while the index is in use. Default: copy what
-        somebody may still write to. Maps of files (`numpy.memmap`, `mmap.mmap`, whatever their mode), `bytes`
+        somebody may still write to. Maps of files (`numpy.memmap`, ``mmap.mmap``, whatever their mode), `bytes`
         and Arrow columns stay where they are; arrays are copied, read-only ones too, tensors, shared memory,
         other buffers, and Arrow columns in buffers that pyarrow calls mutable. All other rows are
         converted, whatever this says, and then the index's own.
@@ -317,7 +317,7 @@ class FlatIndex:
         Remove rows. Those that remain are numbered anew, as by `numpy.delete`.
 
         They stay where they are, and searches pass over what is gone, until that is an eighth of all. Then
-        they are copied, or before, when `vectors`, `save` or a pickle needs them side by side.
+        they are copied, or before, when ``vectors``, `save` or a pickle needs them side by side.
 
         Parameters
         ----------
