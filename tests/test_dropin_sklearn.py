@@ -1,8 +1,10 @@
 """`vecblade.sklearn` beside scikit-learn: results, their types, errors, estimators, and the known differences."""
 
+import itertools
 import pickle
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -119,6 +121,166 @@ def test_squared_distances(passed_on):
     assert not passed_on()
 
 
+PARAMETERS = (
+    {"squared": True},
+    {"squared": False},
+    {"squared": 1},
+    {"squared": None},
+    {"p": 2},
+    {"p": 3},
+    {"w": None},
+    {"w": np.arange(20.0) + 1},
+    {"V": np.ones(20)},
+    {"nope": 1},
+)
+
+
+def warned(call, *args):
+    """The outcome of a call, and what it warns of."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            found = call(*args)
+        except Exception as error:
+            found = type(error), str(error)
+    return found, sorted({str(warning.message) for warning in caught})
+
+
+@pytest.fixture
+def one_thread():
+    """For calls so small that scikit-learn's threads would mostly wait."""
+    with pytest.importorskip("threadpoolctl").threadpool_limits(1):
+        yield
+
+
+def same_outcome(ours, theirs, near):
+    (found, warnings_of_ours), (expected, warnings_of_theirs) = ours, theirs
+    return as_original(found, expected, *near) and warnings_of_ours == warnings_of_theirs
+
+
+@pytest.mark.parametrize("dtype", ["d", "f", "l"])
+@pytest.mark.parametrize("metric", [*METRICS, "minkowski", "manhattan"])
+def test_keywords_of_metrics(metric, dtype, one_thread):
+    """Some are heeded, some ignored with a warning, some refused; not everywhere alike."""
+    random = np.random.default_rng(0)
+    X, Y = (random.integers(-99, 99, (n, 20)).astype(dtype) for n in (12, 9))
+    for options, args in itertools.product(
+        ({}, *PARAMETERS), ((X, Y), (np.asfortranarray(X), np.asfortranarray(Y)))
+    ):
+        for call in (
+            lambda m, args, o: m.pairwise_distances(*args, metric=metric, **o),
+            lambda m, args, o: m.pairwise_distances(args[0], metric=metric, **o),
+            lambda m, args, o: list(m.pairwise_distances_chunked(*args, metric=metric, **o)),
+            lambda m, args, o: m.pairwise_distances_argmin(*args, metric=metric, metric_kwargs=o),
+            lambda m, args, o: m.pairwise_distances_argmin_min(*args, metric=metric, metric_kwargs=o),
+            lambda m, args, o: m.pairwise_distances_argmin_min(*args, axis=0, metric=metric, metric_kwargs=o),
+        ):
+            found, expected = (warned(call, m, args, dict(options)) for m in (ours, theirs))
+            assert same_outcome(found, expected, digits(X, Y)), options
+
+
+@pytest.mark.parametrize("dtype", ["d", "f", "l"])
+@pytest.mark.parametrize("metric", ["euclidean", "l2", "sqeuclidean", "cosine", "minkowski"])
+def test_parameters_of_estimators(metric, dtype, passed_on, one_thread):
+    """scikit-learn's searches ignore squared= where its matrices would heed it."""
+    import vecblade as vb
+
+    cluster = pytest.importorskip("sklearn.cluster")
+    random = np.random.default_rng(0)
+    X, Y = (random.integers(-9999, 9999, (n, 20)).astype(dtype) for n in (40, 9))
+    labels, targets = np.arange(40) % 3, np.arange(40.0)
+    reach = {"cosine": 0.8, "sqeuclidean": 9e8}.get(metric, 3e4)
+
+    def searches(kind, options):
+        made = kind(n_neighbors=3, algorithm="brute", **options).fit(X)
+        yield made.kneighbors(Y)
+        yield made.kneighbors()
+        yield made.radius_neighbors(Y, reach, sort_results=True)
+        yield made.radius_neighbors(radius=reach, sort_results=True)
+        yield made.kneighbors_graph(Y, mode="distance").toarray()
+        yield made.radius_neighbors_graph(Y, reach, mode="distance").toarray()
+
+    def estimators(options):
+        options = {"algorithm": "brute", **options}
+        yield neighbors.KNeighborsClassifier(3, weights="distance", **options).fit(X, labels).predict_proba(Y)
+        yield neighbors.KNeighborsRegressor(3, weights="distance", **options).fit(X, targets).predict(Y)
+        rated = neighbors.RadiusNeighborsClassifier(reach, weights="distance", outlier_label=0, **options)
+        yield rated.fit(X, labels).predict_proba(Y)
+        yield (
+            neighbors.RadiusNeighborsRegressor(reach, weights="distance", **options)
+            .fit(X, targets)
+            .predict(Y)
+        )
+        yield neighbors.LocalOutlierFactor(4, **options).fit(X).negative_outlier_factor_
+        yield neighbors.KNeighborsTransformer(n_neighbors=4, **options).fit_transform(X).toarray()
+        yield cluster.DBSCAN(reach, min_samples=3, **options).fit(X).labels_
+
+    near = (1e-5, 1e-6) if dtype == "f" else (1e-9, 1e-12)
+    for parameters in (None, *PARAMETERS):
+        options = [{"metric": metric, "metric_params": parameters and dict(parameters)} for _ in range(3)]
+        found = warned(lambda o: list(searches(ours.NearestNeighbors, o)), options[0])
+        left = passed_on()
+        expected = warned(lambda o: list(searches(neighbors.NearestNeighbors, o)), options[1])
+        assert same_outcome(found, expected, near), parameters
+        assert left == bool(parameters) or metric == "minkowski" or isinstance(expected[0], tuple)
+        with vb.patch():
+            assert same_outcome(
+                warned(lambda o: list(searches(neighbors.NearestNeighbors, o)), options[2]), expected, near
+            )
+        for each in options:
+            each["metric_params"] = parameters and dict(parameters)
+        with vb.patch():
+            found = warned(lambda o: list(estimators(o)), options[0])
+        assert same_outcome(found, warned(lambda o: list(estimators(o)), options[1]), near), parameters
+
+
+def test_types_of_the_distances_of_closest_rows(one_thread):
+    sklearn = pytest.importorskip("sklearn")
+    X, Y = np.random.default_rng(0).random((2, 12, 20), np.float32)
+    layouts = np.asarray, np.asfortranarray, lambda x: x[::2], lambda x: x[:, ::2], np.ndarray.tolist
+    for metric, left, right in itertools.product(METRICS, layouts, layouts):
+        if left(X[:, :]) is not None and np.shape(left(X))[1] == np.shape(right(Y))[1]:
+            for usable in (True, False):
+                with sklearn.config_context(enable_cython_pairwise_dist=usable):
+                    found, expected = (
+                        m.pairwise_distances_argmin_min(left(X), right(Y), metric=metric)
+                        for m in (ours, theirs)
+                    )
+                    assert as_original(found, expected, *DIGITS["f"])
+                    made = [
+                        m.NearestNeighbors(n_neighbors=2, algorithm="brute", metric=metric).fit(left(X))
+                        for m in (ours, neighbors)
+                    ]
+                    assert as_original(*(m.kneighbors(right(Y)) for m in made), *DIGITS["f"])
+
+
+def test_bfloat16_with_nan_is_refused():
+    bfloat16 = pytest.importorskip("ml_dtypes").bfloat16
+    X = np.random.default_rng(0).standard_normal((9, 20)).astype(bfloat16)
+    for name in ALL_PAIRS:
+        assert as_original(getattr(ours, name)(X), getattr(theirs, name)(X.astype("d")), 1e-5, 1e-6)
+    for bad in (np.nan, np.inf):
+        X[4, 7] = bad
+        for name in ALL_PAIRS:
+            expected = outcome(getattr(theirs, name), X)
+            assert expected[0] is ValueError
+            assert outcome(getattr(ours, name), X) == expected
+
+
+@pytest.mark.parametrize("dtype", "dfe")
+def test_not_a_number_is_found_wherever_it_is(dtype):
+    large = {"d": 1e300, "f": 1e38, "e": 6e4}[dtype]
+    for scale in (1, large):
+        X = np.full((300, 70), scale, dtype)
+        for layout in (np.asarray, np.asfortranarray, lambda x: x[:, ::-1]):
+            assert ours.checked(layout(X), None) is not None
+            for at in (0, 3, 299):
+                for bad in (np.nan, np.inf, -np.inf):
+                    Y = X.copy()
+                    Y[at, at % 70] = bad
+                    assert ours.checked(layout(Y), None) is None
+
+
 @pytest.mark.parametrize("name", ["cosine_similarity", "cosine_distances"])
 def test_rows_without_a_direction(name):
     X, zeros = rows("d", 6, 5), np.zeros((3, 5))
@@ -196,6 +358,7 @@ def test_other_calls_are_scikit_learns(passed_on):
         lambda m: m.pairwise_distances(X @ X.T, metric="precomputed"),
         lambda m: m.pairwise_distances(X, Y, metric=lambda a, b: a[0] - b[0]),
         lambda m: m.pairwise_distances(X, Y, ensure_all_finite=False),
+        lambda m: m.pairwise_distances(X, Y, force_all_finite=False),
         lambda m: m.euclidean_distances(X, Y, X_norm_squared=(X**2).sum(axis=1)),
         lambda m: m.pairwise_distances_argmin(X, Y, metric="manhattan"),
         lambda m: next(m.pairwise_distances_chunked(X, metric="manhattan")),

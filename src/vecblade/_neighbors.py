@@ -14,11 +14,11 @@ import numpy as np
 from sklearn.neighbors import NearestNeighbors as Original
 from sklearn.utils.validation import validate_data
 
-from . import _arrays, _dropin, _search
-from .sklearn import any_zero_row, closest, fast_metric, is_float32, threads_for
+from . import _directions, _dropin, _search
+from .sklearn import closest, fast_metric, threads_for, value_type
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 MODULE = "sklearn.neighbors"
 
@@ -33,7 +33,8 @@ def prepared(model: Any, X: Any) -> tuple[str, np.ndarray, np.ndarray] | None:
     """The metric, the queries (validated as scikit-learn does) and the fitted rows; None: passed on."""
     if getattr(model, "_fit_method", None) != "brute":  # also: not fitted
         return None
-    metric = fast_metric(model.effective_metric_, model.effective_metric_params_)
+    # With parameters scikit-learn's answers depend on the types of the rows: some it heeds, some it ignores.
+    metric = None if model.effective_metric_params_ else fast_metric(model.effective_metric_, None)
     rows = _dropin.plain_rows(model._fit_X)
     if metric is None or rows is None:
         return None
@@ -92,10 +93,12 @@ def found_neighbors(model: Any, X: Any, n_neighbors: Any) -> tuple[np.ndarray, n
     ready = prepared(model, X)
     if ready is None:
         return None
-    found = closest(*ready, count, model.n_jobs)
+    metric, queries, rows = ready
+    dtype = value_type(model.effective_metric_, queries, rows)
+    found = closest(metric, queries, rows, count, model.n_jobs, dtype)
     if found is None:
         return None
-    indices, values = found.indices.astype(np.intp, copy=False), found.values
+    indices, values = found
     if X is not None:
         return values, indices
     # Among more equal rows than were asked for, the row itself may not be; then the first of them goes.
@@ -159,25 +162,30 @@ def found_within(model: Any, X: Any, radius: Any, sort: Any) -> tuple[np.ndarray
     if ready is None:
         return None
     metric, queries, rows = ready
-    if metric == "cosine" and float(radius) >= 1 and any_zero_row(queries, rows):
-        return None
+    dtype, threads = value_type(model.effective_metric_, queries, rows), threads_for(model.n_jobs)
+
+    def search(some: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        q, x = _search.check_pair(_dropin.as_bytes(some), _dropin.as_bytes(rows), metric, None)
+        eligible = _search.eligible_rows(None, len(rows))
+        found, _ = _search.find_within(q, x, float(radius), metric, eligible, threads, None, dtype)
+        for start, stop in zip(found.offsets[:-1], found.offsets[1:], strict=True):
+            yield found.indices[start:stop], found.values[start:stop]
+
+    results = search(queries)
+    if metric == "cosine":
+        results = _directions.around(search, queries, rows, float(radius))
+    values, indices = np.empty(len(queries), object), np.empty(len(queries), object)
     try:
-        q, x = _search.check_pair(_dropin.as_bytes(queries), _dropin.as_bytes(rows), metric, None)
+        for i, (some, near) in enumerate(results):
+            if X is None:
+                others = some != i
+                some, near = some[others], near[others]
+            if sort:
+                order = np.argsort(near, kind="stable")
+                some, near = some[order], near[order]
+            indices[i], values[i] = some.astype(np.intp, copy=False), near.astype(dtype, copy=False)
     except TypeError:  # integers past 2**53
         return None
-    dtype = _arrays.FLOAT32 if metric == "cosine" and is_float32(queries, rows) else _arrays.FLOAT64
-    eligible, threads = _search.eligible_rows(None, len(rows)), threads_for(model.n_jobs)
-    found, _ = _search.find_within(q, x, float(radius), metric, eligible, threads, None, dtype)
-    values, indices = np.empty(len(queries), object), np.empty(len(queries), object)
-    for i, (start, stop) in enumerate(zip(found.offsets[:-1], found.offsets[1:], strict=True)):
-        some, near = found.indices[start:stop].astype(np.intp, copy=False), found.values[start:stop]
-        if X is None:
-            others = some != i
-            some, near = some[others], near[others]
-        if sort:
-            order = np.argsort(near, kind="stable")
-            some, near = some[order], near[order]
-        indices[i], values[i] = some, near
     return values, indices
 
 

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import _arrays, _core, _dropin, _measure, _search, _threads
+from . import _arrays, _core, _directions, _dropin, _measure, _search, _threads
+from ._checks import checked, config
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,46 +66,6 @@ def __dir__() -> list[str]:
 # ---- what is fast --------------------------------------------------------------------------
 
 
-def config(option: str) -> Any:
-    """An option of scikit-learn's configuration; None if it is not loaded."""
-    sklearn = sys.modules.get("sklearn")
-    return sklearn.get_config().get(option) if sklearn is not None else None
-
-
-def is_finite(x: np.ndarray) -> bool:
-    """Whether no number is NaN or infinite, as scikit-learn has to know: mostly one read of the memory."""
-    if x.dtype.kind != "f" or config("assume_finite"):
-        return True
-    if _arrays.readable(x, x.dtype) and x.ndim == 2 and np.isfinite(_core.dot(x, x)).all():
-        return True
-    return bool(np.isfinite(x).all())
-
-
-def checked(X: Any, Y: Any) -> tuple[np.ndarray, np.ndarray | None] | None:
-    """
-    Two collections of finite rows of one width, None for the second if it is the first.
-
-    None where the call is to be passed on. What is no ndarray goes through scikit-learn's own checks.
-    """
-    if type(X) is not np.ndarray or not (Y is None or type(Y) is np.ndarray):
-        if config("array_api_dispatch"):
-            return None
-        if any(hasattr(x, "tocsr") for x in (X, Y)):
-            return None
-        if not any(_dropin.reads_best_here(x) for x in (X, Y)):
-            try:
-                X, Y = _dropin.original(MODULE, "check_pairwise_arrays")(X, X if Y is None else Y)
-            except (TypeError, ValueError):
-                return None
-    a = _dropin.plain_rows(X)
-    b = a if Y is None or Y is X else _dropin.plain_rows(Y)
-    if a is None or b is None or a.shape[1] != b.shape[1]:
-        return None
-    if not is_finite(a) or (b is not a and not is_finite(b)):
-        return None
-    return a, None if b is a else b
-
-
 def is_float32(a: np.ndarray, b: np.ndarray | None) -> bool:
     """Whether scikit-learn answers in float32."""
     return a.dtype == np.float32 and (b is None or b.dtype == np.float32)
@@ -135,15 +96,19 @@ def distances(
             _measure.pairwise_into(number, a, b, _arrays.FLOAT32, result, threads)
     else:
         _dropin.float64_pairs(metric, a, b, result, threads)
-    # A row of zeros makes NaN of a whole row or column; so does NaN, where finite numbers are only assumed.
-    if metric.startswith("cosine") and (np.isnan(result[0]).any() or np.isnan(result[:, 0]).any()):
-        value = 0 if metric == "cosine_similarity" else 1
-        rows, columns = a, a if b is None else b
-        result[~rows.any(axis=1)] = result[:, ~columns.any(axis=1)] = value
-        result[np.isnan(rows).any(axis=1)] = result[:, np.isnan(columns).any(axis=1)] = np.nan
-        if b is None and metric == "cosine":
-            np.fill_diagonal(result, 0)
+    if metric.startswith("cosine"):
+        complete(metric, result, a, a if b is None else b)
     return result
+
+
+def complete(metric: str, result: np.ndarray, a: np.ndarray, b: np.ndarray) -> None:
+    """Put what scikit-learn has for rows of zeros in the place of NaN."""
+    if not _directions.complete(result, a, b, 0 if metric == "cosine_similarity" else 1):
+        return
+    if config("assume_finite"):  # and they are not
+        result[np.isnan(a).any(axis=1)] = result[:, np.isnan(b).any(axis=1)] = np.nan
+    if a is b and metric == "cosine":
+        np.fill_diagonal(result, 0)
 
 
 # ---- all pairs -----------------------------------------------------------------------------
@@ -318,9 +283,9 @@ def pairwise_distances(
     usual = ensure_all_finite is True and (n_jobs is None or type(n_jobs) is int)
     pair = checked(X, Y) if name is not None and usual else None
     if pair is None or name is None:
-        return _dropin.pass_on(MODULE, "pairwise_distances")(
-            X, Y, metric, n_jobs=n_jobs, ensure_all_finite=ensure_all_finite, **kwds
-        )
+        if "force_all_finite" not in kwds:  # its name before scikit-learn 1.6, known until 1.7
+            kwds["ensure_all_finite"] = ensure_all_finite
+        return _dropin.pass_on(MODULE, "pairwise_distances")(X, Y, metric, n_jobs=n_jobs, **kwds)
     return distances(name, *pair, n_jobs, metric in WIDE)
 
 
@@ -411,37 +376,52 @@ def chunks(
 
 
 def closest(
-    metric: str, queries: np.ndarray, rows: np.ndarray, k: int, n_jobs: Any = None
-) -> _search.TopK | None:
-    """The k closest of checked rows, with distances in the type of scikit-learn's; None: passed on."""
+    metric: str,
+    queries: np.ndarray,
+    rows: np.ndarray,
+    k: int,
+    n_jobs: Any = None,
+    dtype: np.dtype[Any] = _arrays.FLOAT64,
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """The numbers of the k closest of checked rows, and distances of this type; None: passed on."""
+    threads, eligible = threads_for(n_jobs), _search.eligible_rows(None, len(rows))
+
+    def search(some: np.ndarray) -> _search.TopK:
+        q, x = _search.check_pair(_dropin.as_bytes(some), _dropin.as_bytes(rows), metric, None)
+        return _search.find_topk(q, x, k, metric, eligible, threads, None, _arrays.FLOAT64)[0]
+
     try:
-        q, x = _search.check_pair(_dropin.as_bytes(queries), _dropin.as_bytes(rows), metric, None)
+        found = _directions.nearest(search, queries, rows, k) if metric == "cosine" else search(queries)
     except TypeError:  # integers past 2**53
         return None
-    dtype = _arrays.FLOAT32 if metric == "cosine" and is_float32(queries, rows) else _arrays.FLOAT64
-    eligible = _search.eligible_rows(None, len(rows))
-    found, _ = _search.find_topk(q, x, k, metric, eligible, threads_for(n_jobs), None, dtype)
-    if metric == "cosine" and not (found.values < 1).all() and any_zero_row(queries, rows):
-        return None
-    return found
+    return found[0].astype(np.intp, copy=False), _search._rounded(found[1], dtype)
 
 
-def any_zero_row(*collections: np.ndarray) -> bool:
-    """Whether a row has no direction; scikit-learn gives it the cosine distance 1 to all others."""
-    return any(not x.any(axis=1).all() for x in collections)
+def value_type(metric: str, queries: np.ndarray, rows: np.ndarray) -> np.dtype[Any]:
+    """The type of scikit-learn's distances of closest rows: float64 of all rows that its own search takes."""
+    if metric in WIDE or not is_float32(queries, rows):
+        return _arrays.FLOAT64
+    contiguous = queries.flags.c_contiguous and rows.flags.c_contiguous
+    searched = metric != "cosine" and contiguous and config("enable_cython_pairwise_dist") is not False
+    return _arrays.FLOAT64 if searched else _arrays.FLOAT32
 
 
-def argmin_min(X: Any, Y: Any, axis: Any, metric: Any, metric_kwargs: Any) -> _search.TopK | None:
-    name = (
-        fast_metric(metric, metric_kwargs) if metric_kwargs is None or type(metric_kwargs) is dict else None
-    )
+def argmin_min(
+    X: Any, Y: Any, axis: Any, metric: Any, metric_kwargs: Any
+) -> tuple[np.ndarray, np.ndarray] | None:
+    # Of other keywords scikit-learn heeds, ignores or refuses some by how the rows lie in memory.
+    squared = metric_kwargs == {"squared": True} and metric_kwargs["squared"] is True
+    name = None
+    if metric_kwargs is None or (type(metric_kwargs) is dict and (not metric_kwargs or squared)):
+        name = fast_metric(metric, metric_kwargs) if metric == "euclidean" or not squared else None
     if name is None or type(axis) is not int or axis not in (0, 1) or Y is None:
         return None
     pair = checked(X, Y)
     if pair is None:
         return None
     a, b = pair[0], pair[0] if pair[1] is None else pair[1]
-    return closest(name, *((b, a) if axis == 0 else (a, b)), 1)
+    queries, rows = (b, a) if axis == 0 else (a, b)
+    return closest(name, queries, rows, 1, None, value_type(metric, queries, rows))
 
 
 def pairwise_distances_argmin_min(
@@ -464,7 +444,7 @@ def pairwise_distances_argmin_min(
     argmin : ndarray, shape (n,)
         Row numbers; of equally close rows the first.
     distances : ndarray, shape (n,)
-        float64, but float32 cosine distances of float32 rows.
+        float64; of float32 rows float32 cosine distances, and others if the rows are not contiguous.
 
     Raises
     ------
@@ -482,7 +462,7 @@ def pairwise_distances_argmin_min(
         return _dropin.pass_on(MODULE, "pairwise_distances_argmin_min")(
             X, Y, axis=axis, metric=metric, metric_kwargs=metric_kwargs
         )
-    return found.indices[:, 0].astype(np.intp, copy=False), found.values[:, 0]
+    return found[0][:, 0], found[1][:, 0]
 
 
 def pairwise_distances_argmin(
@@ -517,4 +497,4 @@ def pairwise_distances_argmin(
         return _dropin.pass_on(MODULE, "pairwise_distances_argmin")(
             X, Y, axis=axis, metric=metric, metric_kwargs=metric_kwargs
         )
-    return found.indices[:, 0].astype(np.intp, copy=False)
+    return found[0][:, 0]
