@@ -1,5 +1,6 @@
 """`vecblade.sklearn` beside scikit-learn: results, their types, errors, estimators, and the known differences."""
 
+import inspect
 import itertools
 import pickle
 import subprocess
@@ -607,6 +608,23 @@ def test_the_rest_of_the_module_is_scikit_learns():
     assert ours.silhouette_score.__module__.startswith("sklearn.metrics")
     with pytest.raises(AttributeError, match=r"module 'vecblade.sklearn' has no attribute 'cosinus'"):
         ours.cosinus  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    "name", [*ours.__all__, "NearestNeighbors.kneighbors", "NearestNeighbors.radius_neighbors"]
+)
+def test_signatures_are_scikit_learns(name):
+    def shape(*modules):
+        found = next(x for x in modules if hasattr(x, name.partition(".")[0]))
+        for part in name.split("."):
+            found = getattr(found, part)
+        return [(p.name, p.kind, p.default) for p in inspect.signature(found).parameters.values()]
+
+    expected = shape(theirs, neighbors)
+    if "force_all_finite" in [each[0] for each in expected]:  # until 1.7; here among the other keywords
+        assert name == "pairwise_distances"
+        return
+    assert shape(ours) == expected
 
 
 def test_without_scikit_learn():
