@@ -1,5 +1,6 @@
 """`vecblade.scipy` beside ``scipy.spatial.distance``: results, their types, errors, and the known differences."""
 
+import inspect
 import itertools
 import subprocess
 import sys
@@ -401,6 +402,15 @@ def test_the_rest_of_the_module_is_scipys():
     with pytest.raises(AttributeError, match=r"module 'vecblade.scipy' has no attribute 'cosinus'"):
         ours.cosinus  # noqa: B018
     assert not hasattr(ours, "__path__")
+
+
+@pytest.mark.parametrize("name", ours.__all__)
+def test_signatures_are_scipys(name):
+    found, expected = (
+        [(p.name, p.kind, p.default) for p in inspect.signature(getattr(m, name)).parameters.values()]
+        for m in (ours, theirs)
+    )
+    assert found == expected
 
 
 def test_without_scipy():

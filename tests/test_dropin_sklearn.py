@@ -1,5 +1,6 @@
 """`vecblade.sklearn` beside scikit-learn: results, their types, errors, estimators, and the known differences."""
 
+import inspect
 import itertools
 import pickle
 import subprocess
@@ -146,6 +147,13 @@ def warned(call, *args):
     return found, sorted({str(warning.message) for warning in caught})
 
 
+@pytest.fixture
+def one_thread():
+    """For calls so small that scikit-learn's threads would mostly wait."""
+    with pytest.importorskip("threadpoolctl").threadpool_limits(1):
+        yield
+
+
 def same_outcome(ours, theirs, near):
     (found, warnings_of_ours), (expected, warnings_of_theirs) = ours, theirs
     return as_original(found, expected, *near) and warnings_of_ours == warnings_of_theirs
@@ -153,7 +161,7 @@ def same_outcome(ours, theirs, near):
 
 @pytest.mark.parametrize("dtype", ["d", "f", "l"])
 @pytest.mark.parametrize("metric", [*METRICS, "minkowski", "manhattan"])
-def test_keywords_of_metrics(metric, dtype):
+def test_keywords_of_metrics(metric, dtype, one_thread):
     """Some are heeded, some ignored with a warning, some refused; not everywhere alike."""
     random = np.random.default_rng(0)
     X, Y = (random.integers(-99, 99, (n, 20)).astype(dtype) for n in (12, 9))
@@ -174,7 +182,7 @@ def test_keywords_of_metrics(metric, dtype):
 
 @pytest.mark.parametrize("dtype", ["d", "f", "l"])
 @pytest.mark.parametrize("metric", ["euclidean", "l2", "sqeuclidean", "cosine", "minkowski"])
-def test_parameters_of_estimators(metric, dtype, passed_on):
+def test_parameters_of_estimators(metric, dtype, passed_on, one_thread):
     """scikit-learn's searches ignore squared= where its matrices would heed it."""
     import vecblade as vb
 
@@ -227,7 +235,7 @@ def test_parameters_of_estimators(metric, dtype, passed_on):
         assert same_outcome(found, warned(lambda o: list(estimators(o)), options[1]), near), parameters
 
 
-def test_types_of_the_distances_of_closest_rows():
+def test_types_of_the_distances_of_closest_rows(one_thread):
     sklearn = pytest.importorskip("sklearn")
     X, Y = np.random.default_rng(0).random((2, 12, 20), np.float32)
     layouts = np.asarray, np.asfortranarray, lambda x: x[::2], lambda x: x[:, ::2], np.ndarray.tolist
@@ -351,6 +359,7 @@ def test_other_calls_are_scikit_learns(passed_on):
         lambda m: m.pairwise_distances(X @ X.T, metric="precomputed"),
         lambda m: m.pairwise_distances(X, Y, metric=lambda a, b: a[0] - b[0]),
         lambda m: m.pairwise_distances(X, Y, ensure_all_finite=False),
+        lambda m: m.pairwise_distances(X, Y, force_all_finite=False),
         lambda m: m.euclidean_distances(X, Y, X_norm_squared=(X**2).sum(axis=1)),
         lambda m: m.pairwise_distances_argmin(X, Y, metric="manhattan"),
         lambda m: next(m.pairwise_distances_chunked(X, metric="manhattan")),
@@ -599,6 +608,23 @@ def test_the_rest_of_the_module_is_scikit_learns():
     assert ours.silhouette_score.__module__.startswith("sklearn.metrics")
     with pytest.raises(AttributeError, match=r"module 'vecblade.sklearn' has no attribute 'cosinus'"):
         ours.cosinus  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    "name", [*ours.__all__, "NearestNeighbors.kneighbors", "NearestNeighbors.radius_neighbors"]
+)
+def test_signatures_are_scikit_learns(name):
+    def shape(*modules):
+        found = next(x for x in modules if hasattr(x, name.partition(".")[0]))
+        for part in name.split("."):
+            found = getattr(found, part)
+        return [(p.name, p.kind, p.default) for p in inspect.signature(found).parameters.values()]
+
+    expected = shape(theirs, neighbors)
+    if "force_all_finite" in [each[0] for each in expected]:  # until 1.7; here among the other keywords
+        assert name == "pairwise_distances"
+        return
+    assert shape(ours) == expected
 
 
 def test_without_scikit_learn():

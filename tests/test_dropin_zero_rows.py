@@ -34,9 +34,13 @@ def exact_distances(queries, rows, same):
     return found
 
 
-def first_by_distance_and_row(matrix, k):
-    order = np.argsort(matrix, axis=1, kind="stable")[:, :k]
-    return np.take_along_axis(matrix, order, axis=1), order
+def check(values, indices, exact):
+    """Whether rows found for one query are the closest, with their distances; of those at just 1 the first, in order."""
+    assert len(set(indices.tolist())) == len(indices)
+    assert np.allclose(values, exact[indices], rtol=0, atol=1e-15)
+    assert (exact[indices] == np.sort(exact)[: len(indices)]).all()
+    at_one = indices[exact[indices] == 1]
+    assert at_one.tolist() == np.flatnonzero(exact == 1)[: len(at_one)].tolist()
 
 
 SHARES = (0, 0.02, 0.2, 0.7, 1)
@@ -53,25 +57,27 @@ def test_neighbors(of_queries, of_rows, dtype, passed_on):
     for queries, same in ((Q, False), (X, True)):
         exact = exact_distances(queries.astype("d"), X.astype("d"), same)
         for k in (1, 3, 12, 59, 60):
-            values, indices = made.kneighbors(queries, k)
-            expected = first_by_distance_and_row(exact, k)
+            found = made.kneighbors(queries, k)
             assert not passed_on()
-            assert values.tolist() == expected[0].tolist()
-            assert indices.tolist() == expected[1].tolist()
-        for radius, sort in itertools.product((0.0, 0.5, 0.99, 1.0, 1.25, 2.0), (False, True)):
+            assert found[0].shape == found[1].shape == exact[:, :k].shape
+            for values, indices, row in zip(*found, exact, strict=True):
+                check(values, indices, row)
+        for radius, sort in itertools.product((0.0, 0.6, 0.99, 1.0, 1.1, 2.0), (False, True)):
             values, indices = made.radius_neighbors(queries, radius, sort_results=sort)
             assert not passed_on()
             for i, row in enumerate(exact):
-                order = np.flatnonzero(row <= radius)
-                order = order[np.argsort(row[order], kind="stable")] if sort else order
-                assert indices[i].tolist() == order.tolist()
-                assert values[i].tolist() == row[order].tolist()
+                assert np.sort(indices[i]).tolist() == np.flatnonzero(row <= radius).tolist()
+                if sort:
+                    check(values[i], indices[i], row)
+                else:
+                    assert (np.diff(indices[i]) > 0).all()
+                    assert np.allclose(values[i], row[indices[i]], rtol=0, atol=1e-15)
                 assert values[i].dtype == (np.float32 if dtype == "f" else np.float64)
         for axis in (0, 1):
             found = ours.pairwise_distances_argmin_min(queries, X, axis=axis, metric="cosine")
             assert not passed_on()
-            assert found[0].tolist() == exact.argmin(axis=axis).tolist()
-            assert found[1].tolist() == exact.min(axis=axis).tolist()
+            for index, value, row in zip(*found, exact if axis else exact.T, strict=True):
+                check(np.array([value]), np.array([index]), row)
             only = ours.pairwise_distances_argmin(queries, X, axis=axis, metric="cosine")
             assert only.tolist() == found[0].tolist()
 
@@ -125,9 +131,8 @@ def test_tiny_rows_have_a_direction():
     assert ours.cosine_distances(Q, X).tolist() == exact.tolist()
     made = ours.NearestNeighbors(algorithm="brute", metric="cosine").fit(X)
     for k in range(1, 6):
-        values, indices = made.kneighbors(Q, k)
-        expected = first_by_distance_and_row(exact, k)
-        assert (values.tolist(), indices.tolist()) == tuple(x.tolist() for x in expected)
+        for values, indices, row in zip(*made.kneighbors(Q, k), exact, strict=True):
+            check(values, indices, row)
     for i, found in enumerate(made.radius_neighbors(Q, 1.0)[1]):
         assert found.tolist() == np.flatnonzero(exact[i] <= 1).tolist()
 
@@ -136,14 +141,11 @@ def test_rows_in_any_layout_and_many_of_zeros():
     x = signs(3000, 0.5, d=16)
     x[:1000] = 0
     exact = exact_distances(x[990:1020], x, False)
-    expected = first_by_distance_and_row(exact, 1500)
     for rows in (x, np.asfortranarray(x), np.repeat(x, 2, axis=1)[:, ::2], x.astype(">f8"), x.astype("h")):
-        found = (
-            ours.NearestNeighbors(algorithm="brute", metric="cosine")
-            .fit(rows)
-            .kneighbors(rows[990:1020], 1500)
-        )
-        assert [x.tolist() for x in found] == [x.tolist() for x in expected]
-        assert np.array_equal(ours.cosine_distances(rows[990:1020], rows), exact)
-        index, least = ours.pairwise_distances_argmin_min(rows, rows[990:1020], metric="cosine")
-        assert (index.tolist(), least.tolist()) == (exact.argmin(axis=0).tolist(), exact.min(axis=0).tolist())
+        made = ours.NearestNeighbors(algorithm="brute", metric="cosine").fit(rows)
+        for values, indices, row in zip(*made.kneighbors(rows[990:1020], 1500), exact, strict=True):
+            check(values, indices, row)
+        assert np.allclose(ours.cosine_distances(rows[990:1020], rows), exact, rtol=0, atol=1e-15)
+        found = ours.pairwise_distances_argmin_min(rows, rows[990:1020], metric="cosine")
+        for index, value, row in zip(*found, exact.T, strict=True):
+            check(np.array([value]), np.array([index]), row)

@@ -49,15 +49,14 @@ def complete(result: np.ndarray, a: np.ndarray, b: np.ndarray, value: float) -> 
     if not (first_column.any() or first_row.any()):
         return False
     dead = undirected(a, first_column)
-    others = dead if b is a else undirected(b, first_row)
     result[dead] = value
     if len(dead) < len(result):
-        result[:, others] = value
+        result[:, dead if b is a else undirected(b, first_row)] = value
     return True
 
 
 def undirected(x: np.ndarray, nan: np.ndarray) -> np.ndarray:
-    """The rows of zeros, where this is True, unless the row that they were measured with is of zeros too."""
+    """The rows of zeros, which all made a NaN; if every row did, that may be due to the other side."""
     return zero_rows(x) if nan.all() else zeros_among(x, np.flatnonzero(nan))
 
 

@@ -66,9 +66,9 @@ class FlatIndex:
     copy : bool, optional
         Whether to copy rows of float64, float32, float16, bfloat16, int8 and uint8 that are contiguous, or to
         read them where they lie; then they must not change while the index is in use. Default: copy what
-        somebody may still write to. Maps of files (`numpy.memmap`, ``mmap.mmap``, whatever their mode), `bytes`
-        and Arrow columns stay where they are; arrays are copied, read-only ones too, tensors, shared memory,
-        other buffers, and Arrow columns in buffers that pyarrow calls mutable. All other rows are
+        somebody may still write to. Maps of files (`numpy.memmap`, ``mmap.mmap``, whatever their mode),
+        `bytes` and Arrow columns stay where they are; arrays are copied, read-only ones too, tensors, shared
+        memory, other buffers, and Arrow columns in buffers that pyarrow calls mutable. All other rows are
         converted, whatever this says, and then the index's own.
 
     Attributes
