@@ -3,6 +3,8 @@
 import os
 import re
 import shlex
+import shutil
+import subprocess
 import sys
 
 import pytest
@@ -35,3 +37,15 @@ def test_failing_allocations(core):
     said = output(linked(["cc"], *core, "check_memory", *FLAGS, *WRAPPED))
     operations, failures = re.fullmatch(r"(\d+) operations, (\d+) failures, right\n", said).groups()
     assert int(failures) >= 4 * int(operations), "a job and its scratch memory, by one thread and by several"
+
+
+def test_the_first_call_from_cpp(core):
+    """C++ links with the core, whose kernels are there for whoever comes first."""
+    if not shutil.which("c++"):
+        pytest.skip("needs a C++ compiler called c++")
+    folder, made = core
+    program = folder / "first_call"
+    source = ROOT / "tests" / "c" / "first_call.cpp"
+    command = ["c++", "-Wall", "-Wextra", "-Werror", f"-I{ROOT / 'csrc'}", str(source), *map(str, made)]
+    subprocess.run([*command, *FLAGS, "-o", str(program), "-lm"], check=True)
+    assert output(program).startswith("25, level ")
