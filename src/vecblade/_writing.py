@@ -15,6 +15,7 @@ import os
 import re
 import stat
 import zlib
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
@@ -146,7 +147,7 @@ def _of(error: OSError, name: str) -> OSError:
 # ---- writing ---------------------------------------------------------------------------------
 
 
-class Output:
+class Output(ABC):
     """What is being written to a target."""
 
     seekable = False
@@ -156,11 +157,13 @@ class Output:
         self.file = -1
         self.forked = False
 
+    @abstractmethod
     def begin(self) -> None:
-        raise NotImplementedError
+        """Open what is written to."""
 
+    @abstractmethod
     def finish(self) -> None:
-        raise NotImplementedError
+        """Make what was written last, or appear under its name."""
 
     def end(self) -> None:
         """Whatever has happened."""
