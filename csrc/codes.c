@@ -184,7 +184,7 @@ static void interleave(const uint8_t *codes, size_t pitch, size_t steps, uint8_t
  * NaN, whatever the query; no number is as bad, and it need not be looked at. */
 static double extent_of(const vb_encoding *e, const char *row, const vb_coding *coding)
 {
-    double square, scale = 1.0;
+    double square, length, scale = 1.0;
     if (vb_type_kind(e->type) == VB_REAL && coding->norm != coding->norm)
         return INFINITY;
     switch (e->metric) {
@@ -201,7 +201,10 @@ static double extent_of(const vb_encoding *e, const char *row, const vb_coding *
         vb_kernels.pair[VB_DOT][e->type](row, row, e->d, &square);
         if (e->type == VB_F64)
             square = vb_apart_square(row, e->d, square, &scale);
-        return vb_square_is_safe(square) ? sqrt(square) / scale * e->scale : (double)INFINITY;
+        if (!vb_square_is_safe(square))
+            return INFINITY;
+        length = sqrt(square) / scale * e->scale;
+        return length <= DBL_MAX ? length : (double)NAN; /* huge, where most rows are tiny: no codes, but a cosine */
     }
 }
 

@@ -20,7 +20,12 @@ MUTATIONS = (
     ("csrc/scan.c", "w->whole[q] * loss", "w->whole[q] * loss * 0.97f", "rows lose 3% less than they do"),
     ("csrc/scan.c", "w->lost[q] * reach", "w->lost[q] * reach * 0.97f", "queries lose 3% less than they do"),
     ("csrc/codes.c", "? coding->square / 2.0", "? coding->square / 1.98", "rows are 1% longer"),
-    ("csrc/codes.c", "return INFINITY;", "return 0.0;", "rows without a cosine are ruled in"),
+    (
+        "csrc/codes.c",
+        "safe(square))\n            return INFINITY;",
+        "safe(square))\n            return 0.0;",
+        "rows without a cosine are ruled in",
+    ),
     ("csrc/codes.c", "square += y * y;", "square += y * y + 1;", "rows of whole numbers are longer"),
     ("csrc/codes.c", "slope = 2.0 * share;", "slope = 2.01 * share;", "Jaccard distances are 1% larger"),
     ("csrc/codes.c", "most <= limit &&", "most <= limit + 1 &&", "a query's 128 is a code"),

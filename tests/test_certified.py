@@ -190,6 +190,9 @@ def corpora(d, seed=0):
         "zeros": np.zeros((M, d)),
         "denormal": plain * 1e-40,
         "huge": plain * 1e18,
+        "of all sizes": plain
+        * 10.0 ** np.random.default_rng(seed).choice([-300, -160, -20, 18, 150, 200], (M, 1)),
+        "mostly tiny": plain * 10.0 ** np.random.default_rng(seed).choice([-160, -160, -160, 150], (M, 1)),
         "integers": np.rint(3 * plain),
         "positive": np.abs(plain),
     }
