@@ -77,10 +77,12 @@ setup(
                 *(
                     "apart.c",
                     "best.c",
+                    "center.c",
                     "codes.c",
                     "cpu.c",
                     "job.c",
                     "limits.c",
+                    "live.c",
                     "measure.c",
                     "metrics.c",
                     "mode.c",

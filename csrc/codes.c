@@ -48,7 +48,6 @@
 #include "codes.h"
 
 #include <float.h>
-#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,7 +55,7 @@
 #include "apart.h"
 #include "job.h"
 
-static const double smallest_unit_range = 0x1p-50, largest_unit_range = 0x1p50;
+static const double smallest_unit_range = 0x1p-50, largest_unit_range = VB_LARGEST_CODED;
 
 /* More than the relative errors of float64 sums in any order, and of vb_coding's. */
 static double canonical_error(size_t d) { return ((double)d + 64.0) * 0x1p-52; }
@@ -65,86 +64,6 @@ static double coding_error(size_t d) { return ((double)d / 2.0 + 16.0) * 0x1p-23
 size_t vb_center_size(size_t d) { return vb_divide_up(d, VB_LANES) * VB_LANES; }
 
 static size_t round_up(size_t bytes) { return vb_divide_up(bytes, VB_LINE) * VB_LINE; }
-
-/* ---- scale and center ------------------------------------------------------------------------ */
-
-double vb_scale_of(int exponent) { return ldexp(1.0, exponent); }
-double vb_panel_scale(const vb_panel *panel) { return vb_scale_of((int)panel->exponent); }
-
-enum { MOST_EXPONENT = 1000, NOT_ONE = INT_MIN };
-
-/* Of the largest element of a row; NOT_ONE if that is zero, or no number. */
-static int exponent_of(vb_type type, const char *row, size_t d)
-{
-    double most = 0.0;
-    int exponent;
-    for (size_t i = 0; i < d; i++) {
-        const double x = fabs(vb_element(type, row, i));
-        most = x > most ? x : most;
-    }
-    frexp(most, &exponent);
-    return most > 0.0 && most <= DBL_MAX ? exponent : NOT_ONE;
-}
-
-static int compare_exponents(const void *a, const void *b) { return *(const int *)a - *(const int *)b; }
-
-/* What brings the middle one of some rows near 1, if it is not near it as it is. */
-static int exponent_for(const vb_view *rows, size_t n, vb_type type, size_t d)
-{
-    enum { SAMPLE = 33, ORDINARY = 24 };
-    int found[SAMPLE], exponent;
-    size_t count = 0;
-
-    if (type == VB_F16)
-        return 0;
-    for (size_t r = 0; r < n && count < SAMPLE; r += vb_max(n / SAMPLE, 1)) {
-        const int e = exponent_of(type, vb_row(rows, r), d);
-        if (e != NOT_ONE)
-            found[count++] = e;
-    }
-    if (!count)
-        return 0;
-    qsort(found, count, sizeof *found, compare_exponents);
-    exponent = -found[count / 2];
-    if (exponent >= -ORDINARY && exponent <= ORDINARY)
-        return 0;
-    return exponent > MOST_EXPONENT ? MOST_EXPONENT : exponent < -MOST_EXPONENT ? -MOST_EXPONENT : exponent;
-}
-
-int vb_find_center(const vb_view *rows, size_t n, vb_type type, size_t d, float *center, double *sum)
-{
-    enum { PIECE = 64 };
-    const size_t most = 512, step = vb_max(n / most, 1);
-    double square, scale;
-    size_t count = 0;
-    int exponent;
-
-    memset(sum, 0, d * sizeof *sum);
-    memset(center, 0, vb_center_size(d) * sizeof *center);
-    for (size_t i = 0; type == VB_U8 && i < d; i++)
-        center[i] = 128.0f;
-    if (vb_type_kind(type) != VB_REAL)
-        return 0;
-    exponent = exponent_for(rows, n, type, d);
-    scale = vb_scale_of(exponent);
-    for (size_t r = 0; r < n; r += step) {
-        const char *row = vb_row(rows, r);
-        vb_kernels.pair[VB_DOT][type](row, row, d, &square);
-        if (exponent == 0 ? !(square <= largest_unit_range) : exponent_of(type, row, d) + exponent > 25)
-            continue;
-        count++;
-        for (size_t i = 0; i < d; i += PIECE) {
-            double piece[PIECE];
-            const size_t end = vb_min(d - i, PIECE);
-            vb_widen(type, row + i * vb_type_size(type), end, piece);
-            for (size_t j = 0; j < end; j++)
-                sum[i + j] += piece[j] * scale;
-        }
-    }
-    for (size_t i = 0; count && i < d; i++)
-        center[i] = (float)(sum[i] / (double)count);
-    return exponent;
-}
 
 /* ---- rows -------------------------------------------------------------------------- */
 
@@ -410,9 +329,9 @@ static double scale_for(const double *query, size_t d)
     frexp(most, &exponent);
     if (exponent >= -ORDINARY && exponent <= ORDINARY)
         return 1.0;
-    return vb_scale_of(exponent < -MOST_EXPONENT  ? MOST_EXPONENT
-                       : exponent > MOST_EXPONENT ? -MOST_EXPONENT
-                                                  : -exponent);
+    return vb_scale_of(exponent < -VB_MOST_EXPONENT  ? VB_MOST_EXPONENT
+                       : exponent > VB_MOST_EXPONENT ? -VB_MOST_EXPONENT
+                                                     : -exponent);
 }
 
 void vb_suspect_init(vb_suspect *s, const vb_encoding *e, const double *query, int limit, double *w, int8_t *codes,

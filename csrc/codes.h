@@ -17,6 +17,10 @@ typedef struct {
     double scale;        /* a power of two, by which rows are multiplied before */
 } vb_encoding;
 
+/* Rows with elements past this, or its inverse, get no codes; scales are powers of two up to this one. */
+#define VB_LARGEST_CODED 0x1p50
+enum { VB_MOST_EXPONENT = 1000 };
+
 size_t vb_center_size(size_t d);
 
 /* Of what type the codes of rows are: VB_B1 of bits, else VB_I8. */

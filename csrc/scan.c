@@ -16,6 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "live.h"
+
 #if defined(_MSC_VER) && !defined(__clang__)
 #include <intrin.h>
 static unsigned lowest_bit(uint32_t mask)
@@ -27,14 +29,6 @@ static unsigned lowest_bit(uint32_t mask)
 #else
 static unsigned lowest_bit(uint32_t mask) { return (unsigned)__builtin_ctz(mask); }
 #endif
-
-/* In pairs, in fours, in bytes, and their sum. */
-static unsigned count_bits(uint32_t x)
-{
-    x -= x >> 1 & 0x55555555u;
-    x = (x & 0x33333333u) + (x >> 2 & 0x33333333u);
-    return ((x + (x >> 4)) & 0x0f0f0f0fu) * 0x01010101u >> 24;
-}
 
 /* The most rows of a chunk: with codes made on the way, and made beforehand for a few queries (when a
  * chunk is soon done, and what surrounds it should not show). */
@@ -384,75 +378,6 @@ static vb_status meet_masked(const vb_search *s, const workspace *w, size_t coun
     return meet_leftovers(s, w, &left, to);
 }
 
-/* The first of the ids that is not below `row`. */
-static size_t first_id(const vb_where *where, int64_t row)
-{
-    size_t low = 0, high = where->eligible;
-    while (low < high) {
-        const size_t middle = low + (high - low) / 2;
-        if (where->ids[middle] < row)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-/* Bits of the rows of a chunk that exist and may be found; returns how many there are. */
-static size_t live_rows(const vb_search *s, const chunk *c, size_t panels, uint32_t *live)
-{
-    const int prepared = s->plan == VB_PLAN_CODES; /* else the chunk was made of rows that may be found */
-    const uint8_t *mask = prepared ? s->where.mask : NULL, ones[8] = {1, 1, 1, 1, 1, 1, 1, 1};
-    size_t count = 0;
-
-    for (size_t p = 0; p < panels; p++) {
-        const size_t rows = vb_min(c->n - p * VB_PANEL, VB_PANEL);
-        live[p] = rows < VB_PANEL ? ((uint32_t)1 << rows) - 1 : UINT32_MAX;
-        for (size_t r = 0; mask && r < rows; r++) {
-            const uint8_t *entry = mask + c->first + p * VB_PANEL + r;
-            if (r % 8 == 0 && r + 8 <= rows && memcmp(entry, ones, 8) == 0)
-                r += 7;
-            else if (!*entry)
-                live[p] &= ~((uint32_t)1 << r);
-        }
-    }
-    if (prepared && s->where.ids) {
-        memset(live, 0, panels * sizeof *live);
-        for (size_t i = first_id(&s->where, (int64_t)c->first); i < s->where.eligible; i++) {
-            const size_t r = (size_t)s->where.ids[i] - c->first;
-            if (r >= c->n)
-                break;
-            live[r / VB_PANEL] |= (uint32_t)1 << r % VB_PANEL;
-        }
-    }
-    for (size_t p = 0; p < panels; p++)
-        count += count_bits(live[p]);
-    return count;
-}
-
-/* Clear the bits of rows that come after `most` equal ones, which go before them. run: how many equal rows there have been, at the
- * end of the panels before. Returns how many rows are left. */
-static size_t drop_repeats(const char *panels, size_t bytes, size_t n, size_t most, size_t *run, uint32_t *live)
-{
-    size_t count = 0;
-
-    for (size_t p = 0; p < n; p++) {
-        const uint32_t repeats = ((const vb_panel *)(panels + p * bytes))->repeats;
-        if (repeats == 0) {
-            *run = live[p] >> (VB_PANEL - 1);
-        } else {
-            for (unsigned r = 0; r < VB_PANEL; r++) {
-                const uint32_t bit = (uint32_t)1 << r;
-                *run = (repeats & bit ? *run : 0) + !!(live[p] & bit);
-                if (*run > most)
-                    live[p] &= ~bit;
-            }
-        }
-        count += count_bits(live[p]);
-    }
-    return count;
-}
-
 /* The next rows for the sieve, and their panels; 0 if there are none. */
 static size_t next_panels(const vb_search *s, workspace *w, const vb_encoding *encoding, size_t *at, size_t end,
                           size_t most, chunk *c, const char **panels)
@@ -525,6 +450,7 @@ static void encode_queries(const vb_search *s, workspace *w, const vb_encoding *
 static vb_status scan_codes(vb_search *s, workspace *w, const vb_encoding *encoding, size_t count, stretch *here,
                             vb_pulse *pulse, const vb_collector *to)
 {
+    const int made = s->plan == VB_PLAN_CODES; /* else panels are made of rows that may be found */
     const size_t most = most_panels(s), steps = steps_of(s), bytes = vb_panel_bytes(s->d), pause = 16;
     size_t direct = 0, run = 0, panels_max = vb_min(vb_max(here->seen, 1), most);
     uint32_t live[LONG_PANELS];
@@ -535,8 +461,8 @@ static vb_status scan_codes(vb_search *s, workspace *w, const vb_encoding *encod
     /* Chunks grow from one panel: the bars are high until as many rows as are wanted have been met. */
     for (size_t at = here->start;
          at < here->end && next_panels(s, w, encoding, &at, here->end, panels_max, &c, &panels);) {
-        const size_t n = vb_divide_up(c.n, VB_PANEL), alive = live_rows(s, &c, n, live);
-        const size_t unlike = drop_repeats(panels, bytes, n, to->most_equal, &run, live);
+        const size_t n = vb_divide_up(c.n, VB_PANEL), alive = vb_live_rows(made ? &s->where : NULL, c.first, c.n, live);
+        const size_t unlike = vb_drop_repeats(panels, bytes, n, to->most_equal, &run, live);
         size_t left = 0;
         vb_status status = VB_OK;
 

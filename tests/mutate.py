@@ -31,8 +31,8 @@ MUTATIONS = (
     ("csrc/codes.c", "most <= limit &&", "most <= limit + 1 &&", "a query's 128 is a code"),
     ("csrc/codes.c", "panel->unit[r] = NAN;", "panel->unit[r] = 1.0f;", "rows without codes have some"),
     ("csrc/epilogues.h", "+ 512.0) * 0x1p-56", "+ 512.0) * 0x1p-70", "a cosine's sums have no error"),
-    ("csrc/scan.c", "if (*run > most)", "if (*run >= most)", "of equal rows one less is looked at"),
-    ("csrc/scan.c", "? *run : 0) +", "? *run : 1) +", "a row that repeats nothing repeats one"),
+    ("csrc/live.c", "if (*run > most)", "if (*run >= most)", "of equal rows one less is looked at"),
+    ("csrc/live.c", "? *run : 0) +", "? *run : 1) +", "a row that repeats nothing repeats one"),
     (
         "csrc/search.c",
         "== narrow ? middle :",
