@@ -81,7 +81,7 @@ def check(metric, queries, X, ks=(1, 10), thresholds=True, where=None):
             bare = vb.topk(queries, X, k, where=where, **options)
         prepared = index.search(queries, k, where=where)
         single = index.search(queries[0], k, where=where)
-        assert bare.indices.tolist() == [list(rows) for rows in order]
+        assert np.array_equal(bare.indices, np.stack(order))
         assert same_bits(prepared.indices, bare.indices)
         assert same_bits(prepared.values, bare.values)
         assert same_bits(single.indices, bare.indices[0])
@@ -101,7 +101,7 @@ def check(metric, queries, X, ks=(1, 10), thresholds=True, where=None):
                 bare = vb.within(queries, X, threshold, where=where, **options)
             for found in (bare, index.within(queries, threshold, where=where)):
                 assert np.diff(found.offsets).tolist() == [len(h) for h in hits]
-                assert found.indices.tolist() == [r for h in hits for r in h]
+                assert np.array_equal(found.indices, np.concatenate(hits))
 
 
 def gaussian(seed, *shape):
