@@ -239,8 +239,10 @@ static void surely_worse(const vb_scorer *s, const double *sums, const double *n
     double limit, factor;
     switch (accumulators[s->metric]) {
     case VB_DOT:
-        for (size_t i = 0; i < n; i++) /* infinite: it may have overflown on the way (apart.h) */
-            failed[i] = (sums[i] < -bar) & (sums[i] >= -DBL_MAX);
+        for (size_t i = 0; i < n; i++)
+            failed[i] = sums[i] < -bar;
+        for (size_t i = 0; s->scoring.wide && i < n; i++) /* infinite: it may have overflown on the way (apart.h) */
+            failed[i] &= sums[i] >= -DBL_MAX;
         return;
     case VB_SQDIFF:
         limit = vb_most_square(s->metric, bar);

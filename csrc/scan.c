@@ -510,7 +510,8 @@ static vb_status scan_split(vb_search *s, workspace *w, size_t count, size_t sta
     const vb_encoding encoding = {s->metric, s->corpus.type, s->d, made ? s->codes.center : s->center,
                                   made ? vb_panel_scale((const vb_panel *)s->codes.panels) : s->scale};
     /* Only where the order does not matter, and where it can: of many more rows than a seed. */
-    const size_t panels = (end - start) / VB_PANEL, seeds = to->most_equal == SIZE_MAX ? 0 : panels / 16;
+    const size_t panels = (end - start) / VB_PANEL, share = by_rows ? 64 : 16,
+                 seeds = to->most_equal == SIZE_MAX ? 0 : panels / share;
     stretch here = {0};
 
     if (!by_rows)
