@@ -103,11 +103,28 @@ void vb_apart_scaled(const char *row, size_t d, double scale, double *out)
 
 /* ---- angles -------------------------------------------------------------------------------- */
 
-/* Whether, of two rows of equal squares, x is the one that is projected. */
-static int comes_first(const vb_pair_of_rows *pair)
+/* A square of a row as if the row were scaled, by a power of two, to a norm in [1, 2): scaling does not change a cosine. */
+static double unit_square(double square, double *scale)
 {
+    int exponent;
+    const double fraction = frexp(square, &exponent); /* square = fraction 2^exponent, 1/2 <= fraction < 1 */
+    const int half = (exponent - 1) >> 1;
+    *scale = ldexp(1.0, -half);
+    return ldexp(fraction, exponent - 2 * half);
+}
+
+/* Whether it is x that is projected on a. Either would do; for symmetry it is the row that is longer once both are scaled by powers of
+ * two, and of equally long ones the second in the order of their elements. */
+static int projects_x(const vb_pair_of_rows *pair, const vb_apart *how, double aa, double xx)
+{
+    double scale_a, scale_x;
+    const double unit_a = unit_square(aa, &scale_a), unit_x = unit_square(xx, &scale_x);
+
+    if (unit_a != unit_x)
+        return unit_x > unit_a;
     for (size_t i = 0; i < pair->d; i++) {
-        const double a = vb_element(pair->a_type, pair->a, i), x = vb_element(pair->x_type, pair->x, i);
+        const double a = vb_element(pair->a_type, pair->a, i) * how->scale_a * scale_a;
+        const double x = vb_element(pair->x_type, pair->x, i) * how->scale_x * scale_x;
         if (a != x)
             return x < a;
     }
@@ -142,20 +159,11 @@ static double residual_distance(const vb_pair_of_rows *pair, vb_apart *how, doub
     return distance < 0x1p-190 ? 0.0 : distance;
 }
 
-/* The residual of either row on the other would do; for symmetry that of the longer one, and of equally long ones that of
- * the first in the order of their elements. */
 static double near_distance(const vb_pair_of_rows *pair, vb_apart *how, double dot, double aa, double xx, double cosine)
 {
-    how->swapped = xx > aa;
-    if (how->swapped)
-        return residual_distance(pair, how, dot, xx, aa, cosine);
-    {
-        const double distance = residual_distance(pair, how, dot, aa, xx, cosine);
-        if (aa > xx || distance == 0.0 || !comes_first(pair))
-            return distance;
-    }
-    how->swapped = 1;
-    return residual_distance(pair, how, dot, xx, aa, cosine);
+    how->swapped = projects_x(pair, how, aa, xx);
+    return how->swapped ? residual_distance(pair, how, dot, xx, aa, cosine)
+                        : residual_distance(pair, how, dot, aa, xx, cosine);
 }
 
 /* The same of whole numbers, whose sums are exact: (aa xx - dot^2) / (n (n + dot)), n^2 = aa xx. Both products are taken

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from conftest import DTYPES, METRICS, same_bits
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -60,6 +60,10 @@ def test_cosine_bounds(isa, rows):
     assert np.isnan(distance) or 0 <= distance <= 2
 
 
+# Rows of which scaling makes either the longer one; and equally long ones.
+@example(rows=np.array([[0.0, 2.0], [0.0625, 2.0]]), i=0, j=-1)
+@example(rows=np.array([[0.0, 2.0], [0.0625, 2.0]]), i=-1, j=3)
+@example(rows=np.array([[3.0, 3.0625], [3.0625, 3.0]]), i=2, j=0)
 @given(some_rows(2, moderate), st.integers(-20, 20), st.integers(-20, 20))
 def test_cosine_ignores_powers_of_two(isa, rows, i, j):
     a, b = rows

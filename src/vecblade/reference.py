@@ -177,14 +177,20 @@ def residual_distance(y: Sequence[float], z: Sequence[float], cosine: float) -> 
     return 0.0 if distance < 2.0**-190 else distance
 
 
+def unit_scale(square: float) -> float:
+    """The power of two that brings a row with this square to a norm in [1, 2)."""
+    return 2.0 ** -((math.frexp(square)[1] - 1) // 2)
+
+
 def near_distance(a: Sequence[float], b: Sequence[float], cosine: float) -> float:
-    """Of the longer one, or of the first in the order of their elements, so that it is symmetric."""
+    """Of the longer one, once both are scaled by powers of two, or of the first in order: symmetric."""
     aa, bb = dot(a, a), dot(b, b)
     if whole(a, b):
         ab = dot(a, b)
         length = math.sqrt(float(aa) * float(bb))
         return float(aa * bb - ab * ab) / (length * (length + ab))
-    swapped = bb > aa or (aa == bb and list(b) < list(a))
+    unit_a, unit_b = times(a, unit_scale(aa)), times(b, unit_scale(bb))
+    swapped = (dot(unit_b, unit_b), unit_a) > (dot(unit_a, unit_a), unit_b)
     return residual_distance(b, a, cosine) if swapped else residual_distance(a, b, cosine)
 
 
