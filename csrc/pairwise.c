@@ -102,10 +102,10 @@ static void mirror(const pairwise *p, size_t i, size_t rows, size_t j, size_t j_
 }
 
 /* One group of rows, from i on, with one panel: columns j to j + n. */
-static void meet(const pairwise *p, const workspace *w, size_t i, size_t panel, size_t j, size_t n)
+static void meet(const pairwise *p, workspace *w, size_t i, size_t panel, size_t j, size_t n)
 {
     const vb_tiling *t = &p->tiling;
-    const vb_group *g = &w->group;
+    vb_group *g = &w->group;
     const size_t size = vb_type_size(t->value);
     const int whole =
         g->n == t->rows && n == t->columns && (p->layout == VB_FULL || (p->layout == VB_MIRRORED && j >= i + g->n));

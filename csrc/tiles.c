@@ -7,8 +7,7 @@
 
 #include "codes.h"
 #include "job.h"
-
-static const char *row_of(const vb_rows *rows, size_t i) { return rows->base + (ptrdiff_t)i * rows->stride; }
+#include "recheck.h"
 
 /* The type of the elements that a tile's kernel reads. */
 static vb_type packed_type(const vb_tiling *t) { return t->type == VB_F16 ? VB_F32 : t->type; }
@@ -23,12 +22,12 @@ static size_t row_pitch(const vb_tiling *t) { return vb_divide_up(row_bytes(t), 
 
 static size_t steps_of(const vb_tiling *t) { return vb_divide_up(t->d, 4); }
 
-static int is_angle(const vb_tiling *t)
+int vb_is_angle(const vb_tiling *t)
 {
     return t->metric == VB_METRIC_COSINE || t->metric == VB_METRIC_COSINE_SIMILARITY;
 }
 
-static int is_euclidean(const vb_tiling *t)
+int vb_is_euclidean(const vb_tiling *t)
 {
     return t->metric == VB_METRIC_EUCLIDEAN || t->metric == VB_METRIC_SQEUCLIDEAN;
 }
@@ -42,9 +41,9 @@ void vb_tiling_init(vb_tiling *t, vb_metric metric, vb_type type, size_t d, vb_t
     *t = (vb_tiling){.metric = metric, .type = type, .d = d, .rows = 8, .columns = 32};
     if (vb_type_kind(type) == VB_REAL) {
         t->value = type == VB_F64 ? VB_F64 : VB_F32;
-        t->direct = is_euclidean(t) && d <= shortest && vb_kernels.tile[VB_SQDIFF][packed_type(t)];
+        t->direct = vb_is_euclidean(t) && d <= shortest && vb_kernels.tile[VB_SQDIFF][packed_type(t)];
         t->tile = vb_kernels.tile[t->direct ? VB_SQDIFF : VB_DOT][packed_type(t)];
-        t->rescales = type == VB_F64 && !t->direct && is_euclidean(t);
+        t->rescales = type == VB_F64 && !t->direct && vb_is_euclidean(t);
         t->rows = t->tile->rows;
         t->columns = t->tile->columns;
         t->panel_bytes = row_bytes(t) * t->columns;
@@ -75,6 +74,8 @@ size_t vb_tiling_lay_out(const vb_tiling *t, size_t width, char *base, vb_column
     columns->sums = vb_part(base, &used, (width + VB_MOST_COLUMNS) * sizeof *columns->sums);
     group->packed = vb_part(base, &used, VB_MOST_ROWS * row_pitch(t));
     group->query = vb_part(base, &used, numbers);
+    columns->repeats = vb_part(base, &used, vb_divide_up(width, t->columns) * sizeof *columns->repeats);
+    used += vb_recheck_lay_out(t, width, base ? base + used : NULL, &columns->wide, &group->wide);
     return used;
 }
 
@@ -143,7 +144,7 @@ static double square_of(const vb_tiling *t, const char *row, double *scale)
         *scale = NAN;
         return square;
     }
-    if (is_angle(t)) {
+    if (vb_is_angle(t)) {
         if (t->type == VB_F64)
             square = vb_apart_square(row, t->d, square, scale);
         if (!vb_square_is_safe(square)) {
@@ -167,11 +168,11 @@ static double square_of(const vb_tiling *t, const char *row, double *scale)
 }
 
 /* What the epilogue wants of a row: its square, or one over its length. */
-static double fact_of(const vb_tiling *t, double square) { return is_angle(t) ? 1.0 / sqrt(square) : square; }
+static double fact_of(const vb_tiling *t, double square) { return vb_is_angle(t) ? 1.0 / sqrt(square) : square; }
 
 /* ---- packing ----------------------------------------------------------------------- */
 
-/* Element k of columns[j] to place k * n + j, `some` columns at a time: whole pieces of lines. */
+/* `some` columns at a time: whole pieces of lines. */
 VB_INLINE void interleave_some(size_t size, size_t some, const char *const *columns, size_t n, size_t count,
                                char *panel)
 {
@@ -183,8 +184,7 @@ VB_INLINE void interleave_some(size_t size, size_t some, const char *const *colu
             memcpy(panel + (k * n + j) * size, from[j] + k * size, size);
 }
 
-/* Up to eight columns of elements of 4 or 8 bytes. */
-static void interleave(size_t size, size_t some, const char *const *columns, size_t n, size_t count, char *panel)
+void vb_interleave(size_t size, size_t some, const char *const *columns, size_t n, size_t count, char *panel)
 {
     if (some == 8 && size == 4)
         interleave_some(4, 8, columns, n, count, panel);
@@ -197,7 +197,7 @@ static void interleave(size_t size, size_t some, const char *const *columns, siz
 /* A row as the tile's kernel takes it: itself, or a copy. */
 static const char *as_packed(const vb_tiling *t, const char *row, double scale, char *copy)
 {
-    if (!is_angle(t))
+    if (!vb_is_angle(t))
         scale = 1.0;
     if (scale != 1.0 && scale == scale && t->type == VB_F64) {
         vb_apart_scaled(row, t->d, scale, (double *)copy);
@@ -288,11 +288,17 @@ static void pack_scaled(const vb_tiling *t, const vb_rows *from, size_t j, size_
             const size_t at = vb_min(j + i + k, end - 1);
             const double scale = c->scales[at - first] == c->scales[at - first] ? c->scales[at - first] : 1.0;
             columns[k] = c->copies + k * row_pitch(t);
-            vb_apart_scaled(row_of(from, at), t->d, scale, (double *)columns[k]);
-            facts[i + k] = scaled_square(row_of(from, at), t->d, scale);
+            vb_apart_scaled(vb_row_at(from, at), t->d, scale, (double *)columns[k]);
+            facts[i + k] = scaled_square(vb_row_at(from, at), t->d, scale);
         }
-        interleave(sizeof(double), some, columns, n, t->d, c->scaled + p * t->panel_bytes + i * sizeof(double));
+        vb_interleave(sizeof(double), some, columns, n, t->d, c->scaled + p * t->panel_bytes + i * sizeof(double));
     }
+}
+
+/* Whether row i has the bytes of the row before it. */
+static int repeats(const vb_tiling *t, const vb_rows *rows, size_t i)
+{
+    return memcmp(vb_row_at(rows, i), vb_row_at(rows, i - 1), t->d * vb_type_size(t->type)) == 0;
 }
 
 void vb_columns_pack(const vb_tiling *t, const vb_rows *from, size_t first, size_t end, vb_columns *c)
@@ -301,7 +307,7 @@ void vb_columns_pack(const vb_tiling *t, const vb_rows *from, size_t first, size
 
     c->from = *from;
     for (size_t j = first; j < end; j++) {
-        const char *column = row_of(from, j);
+        const char *column = vb_row_at(from, j);
         const double square = square_of(t, column, &c->scales[j - first]), fact = fact_of(t, square);
         c->squares[j - first] = square;
         if (t->tile) {
@@ -314,23 +320,29 @@ void vb_columns_pack(const vb_tiling *t, const vb_rows *from, size_t first, size
     if (!t->tile && !t->tally)
         return;
     for (size_t j = first; j < end; j += n) {
-        char *panel = c->panels + (j - first) / n * t->panel_bytes;
+        const size_t p = (j - first) / n;
+        char *panel = c->panels + p * t->panel_bytes;
         if (t->rescales)
             pack_scaled(t, from, j, end, first, c);
+        c->repeats[p] = 0;
+        for (size_t i = 1; t->tile && i < vb_min(n, end - j); i++)
+            c->repeats[p] |= (uint64_t)repeats(t, from, j + i) << i;
+        if (c->wide.panels)
+            c->wide.ready[p] = 0;
         /* Past the end the last one repeats. */
         for (size_t i = 0; i < n; i += 8) {
             const char *columns[8];
             const size_t some = vb_min(8, n - i);
             for (size_t k = 0; k < some; k++) {
                 const size_t at = vb_min(j + i + k, end - 1);
-                const char *column = row_of(from, at);
+                const char *column = vb_row_at(from, at);
                 if (t->tally)
                     place_bytes(column, t->d, column_flip(t->type), panel + (i + k) * 4, 4 * VB_PANEL);
                 else
                     columns[k] = as_packed(t, column, c->scales[at - first], c->copies + k * row_pitch(t));
             }
             if (t->tile)
-                interleave(bytes, some, columns, n, row_bytes(t) / bytes, panel + i * bytes);
+                vb_interleave(bytes, some, columns, n, row_bytes(t) / bytes, panel + i * bytes);
         }
     }
 }
@@ -343,7 +355,7 @@ static void gather_scaled(const vb_tiling *t, const vb_rows *from, vb_group *g)
         g->rescaled |= g->scales[r] != 1.0 && g->scales[r] == g->scales[r];
     for (size_t r = 0; g->rescaled && r < g->n; r++) {
         const double scale = g->scales[r] == g->scales[r] ? g->scales[r] : 1.0;
-        const char *row = row_of(from, g->first + r);
+        const char *row = vb_row_at(from, g->first + r);
         vb_apart_scaled(row, t->d, scale, (double *)(g->scaled_packed + r * row_pitch(t)));
         g->scaled_facts[r] = scaled_square(row, t->d, scale);
     }
@@ -360,11 +372,11 @@ void vb_group_gather(const vb_tiling *t, const vb_rows *from, size_t first, size
     g->from = *from;
     g->first = first;
     g->n = vb_min(t->rows, end - first);
-    g->rows = (vb_view){row_of(from, first), from->stride, NULL, 0};
+    g->rows = (vb_view){vb_row_at(from, first), from->stride, NULL, 0};
     for (size_t r = 0; r < g->n; r++) {
-        const char *row = row_of(from, first + r);
+        const char *row = vb_row_at(from, first + r);
         g->squares[r] = square_of(t, row, &g->scales[r]);
-        scaled |= is_angle(t) && g->scales[r] != 1.0 && g->scales[r] == g->scales[r];
+        scaled |= vb_is_angle(t) && g->scales[r] != 1.0 && g->scales[r] == g->scales[r];
         if (t->tally) {
             g->sums[r] = correction_of(t->type, 1, row, t->d);
             g->wholes[r] = (int32_t)g->squares[r];
@@ -373,6 +385,10 @@ void vb_group_gather(const vb_tiling *t, const vb_rows *from, size_t first, size
     }
     if (!t->tile)
         return;
+    g->repeats = 0;
+    for (size_t r = 1; r < g->n; r++)
+        g->repeats |= (uint32_t)repeats(t, from, first + r) << r;
+    g->wide.ready = 0;
     for (size_t r = 0; r < t->rows; r++) {
         const double fact = r < g->n ? fact_of(t, g->squares[r]) : 0.0;
         vb_store(t->value, &fact, 1, (char *)g->facts + r * vb_type_size(t->value), 0);
@@ -380,11 +396,12 @@ void vb_group_gather(const vb_tiling *t, const vb_rows *from, size_t first, size
     }
     if (t->type == VB_F16 || (t->type == VB_BF16 && t->d % 2)) {
         for (size_t r = 0; r < g->n; r++)
-            as_packed(t, row_of(from, first + r), 1.0, g->packed + r * pitch);
+            as_packed(t, vb_row_at(from, first + r), 1.0, g->packed + r * pitch);
         g->rows = (vb_view){g->packed, (ptrdiff_t)pitch, NULL, 0};
     } else if (scaled || (from->stride % (ptrdiff_t)few_sets == 0 && from->stride)) {
         for (size_t r = 0; r < g->n; r++) {
-            const char *row = row_of(from, first + r), *packed = as_packed(t, row, g->scales[r], g->packed + r * pitch);
+            const char *row = vb_row_at(from, first + r),
+                       *packed = as_packed(t, row, g->scales[r], g->packed + r * pitch);
             if (packed == row)
                 memcpy(g->packed + r * pitch, row, row_bytes(t));
         }
@@ -403,10 +420,10 @@ static void measure(const vb_tiling *t, const vb_group *g, size_t r, const vb_co
                     char *line)
 {
     const int real = vb_type_kind(t->type) == VB_REAL;
-    const char *row = row_of(&g->from, g->first + r);
+    const char *row = vb_row_at(&g->from, g->first + r);
     int64_t ids[VB_MOST_COLUMNS];
     double values[VB_MOST_COLUMNS];
-    const vb_view rows = {row_of(&c->from, first), c->from.stride, ids, 0};
+    const vb_view rows = {vb_row_at(&c->from, first), c->from.stride, ids, 0};
     vb_scorer scorer;
     size_t n = 0;
 
@@ -460,17 +477,17 @@ static void compute_scaled(const vb_tiling *t, const vb_group *g, const vb_colum
     }
 }
 
-static void compute_real(const vb_tiling *t, const vb_group *g, const vb_columns *c, size_t p, size_t first, size_t n,
-                         char *values, ptrdiff_t pitch)
+static void compute_real(const vb_tiling *t, vb_group *g, vb_columns *c, size_t p, size_t first, size_t n, char *values,
+                         ptrdiff_t pitch)
 {
-    const size_t at = p * t->columns;
+    const size_t at = p * t->columns, size = vb_type_size(t->value);
     const uint64_t all = n < 64 ? ((uint64_t)1 << n) - 1 : UINT64_MAX;
-    uint64_t unsure[VB_MOST_ROWS], apart = 0, dead = 0;
+    uint64_t unsure[VB_MOST_ROWS], apart = 0, dead = 0, any = 0, repeated = 0;
     vb_finish finish;
 
     trust(t, &finish);
     finish.row = g->facts;
-    finish.column = c->facts + at * vb_type_size(t->value);
+    finish.column = c->facts + at * size;
     t->tile->call.tile(&g->rows, c->panels + p * t->panel_bytes, t->d, &finish, values, pitch, unsure);
     for (size_t j = 0; j < n; j++) {
         apart |= (uint64_t)(c->squares[at + j] != c->squares[at + j]) << j;
@@ -478,14 +495,30 @@ static void compute_real(const vb_tiling *t, const vb_group *g, const vb_columns
     }
     for (size_t r = 0; r < g->n; r++) {
         unsure[r] = (g->squares[r] != g->squares[r] ? all : unsure[r] | apart) & all & ~dead;
-        if (g->scales[r] != g->scales[r])
+        /* Dead; or like the row before, whose values it gets. */
+        if (g->scales[r] != g->scales[r] || g->repeats >> r & 1)
             unsure[r] = 0;
+        any |= unsure[r];
     }
-    if (t->rescales)
-        compute_scaled(t, g, c, p, n, unsure, values, pitch);
-    for (size_t r = 0; r < g->n; r++)
-        if (unsure[r])
-            measure(t, g, r, c, first, unsure[r], values + (ptrdiff_t)r * pitch);
+    if (any) {
+        repeated = any & c->repeats[p];
+        for (size_t r = 0; r < g->n; r++)
+            unsure[r] &= ~repeated;
+        if (t->rescales)
+            compute_scaled(t, g, c, p, n, unsure, values, pitch);
+        vb_recheck(t, g, c, p, first, n, unsure, values, pitch);
+        for (size_t r = 0; r < g->n; r++)
+            if (unsure[r])
+                measure(t, g, r, c, first, unsure[r], values + (ptrdiff_t)r * pitch);
+    }
+    for (size_t r = 0; (repeated || g->repeats) && r < g->n; r++) {
+        char *line = values + (ptrdiff_t)r * pitch;
+        for (size_t j = 1; repeated && j < n; j++)
+            if (repeated >> j & 1)
+                memcpy(line + j * size, line + (j - 1) * size, size);
+        if (g->repeats >> r & 1)
+            memcpy(line, line - pitch, n * size);
+    }
 }
 
 static void compute_exact(const vb_tiling *t, const vb_group *g, const vb_columns *c, size_t p, size_t n, char *values,
@@ -528,8 +561,8 @@ static void compute_exact(const vb_tiling *t, const vb_group *g, const vb_column
     }
 }
 
-void vb_tile_compute(const vb_tiling *t, const vb_group *g, const vb_columns *c, size_t p, size_t first, size_t n,
-                     char *values, ptrdiff_t pitch)
+void vb_tile_compute(const vb_tiling *t, vb_group *g, vb_columns *c, size_t p, size_t first, size_t n, char *values,
+                     ptrdiff_t pitch)
 {
     if (t->tile)
         compute_real(t, g, c, p, first, n, values, pitch);

@@ -34,6 +34,23 @@ typedef struct {
 /* out: the type that results are going to have. */
 void vb_tiling_init(vb_tiling *tiling, vb_metric metric, vb_type type, size_t d, vb_type out);
 
+/* What the metric is made of. */
+int vb_is_angle(const vb_tiling *tiling);
+int vb_is_euclidean(const vb_tiling *tiling);
+
+/* Columns and rows in float64, if ever they are needed (recheck.h). */
+typedef struct {
+    char *panels, *copies; /* NULL: there are none */
+    double *norms;
+    uint8_t *ready; /* the panels that are made */
+} vb_wide_columns;
+
+typedef struct {
+    char *base;
+    int ready, skips;
+    double norms[VB_MOST_ROWS];
+} vb_wide_rows;
+
 /* Columns, packed, and what is known of each. */
 typedef struct {
     vb_rows from;
@@ -44,6 +61,8 @@ typedef struct {
     uint8_t *rescaled;           /* the panels that have any */
     char *facts;                 /* of each column: for the epilogue of a tile; of codes the square as int32 */
     int32_t *sums;               /* of each column of codes: what a tally has to be corrected by */
+    uint64_t *repeats;           /* of each panel: the columns that have the bytes of the column before */
+    vb_wide_columns wide;
 } vb_columns;
 
 /* A row group: `n` rows, the kernel's number or fewer. */
@@ -62,6 +81,8 @@ typedef struct {
     double facts[VB_MOST_ROWS];
     int32_t sums[VB_MOST_ROWS], wholes[VB_MOST_ROWS]; /* of codes: corrections, and squares */
     double *query;                                    /* room for d numbers */
+    uint32_t repeats;                                 /* the rows that have the bytes of the row before */
+    vb_wide_rows wide;
 } vb_group;
 
 /* Divide `base` (NULL: only count) for `width` columns and a group; returns the bytes used. */
@@ -74,7 +95,14 @@ void vb_group_gather(const vb_tiling *tiling, const vb_rows *from, size_t first,
 
 /* The group's rows with panel p, whose columns are `first` to first + n of their matrix: values, `pitch` bytes from row to
  * row; room for whole tiles. */
-void vb_tile_compute(const vb_tiling *tiling, const vb_group *group, const vb_columns *columns, size_t p, size_t first,
-                     size_t n, char *values, ptrdiff_t pitch);
+void vb_tile_compute(const vb_tiling *tiling, vb_group *group, vb_columns *columns, size_t p, size_t first, size_t n,
+                     char *values, ptrdiff_t pitch);
+
+/* ---- for recheck.c ---- */
+
+VB_INLINE const char *vb_row_at(const vb_rows *rows, size_t i) { return rows->base + (ptrdiff_t)i * rows->stride; }
+
+/* Element k of columns[j] to place k * n + j of a panel, for up to eight columns of `count` elements of 4 or 8 bytes. */
+void vb_interleave(size_t size, size_t some, const char *const *columns, size_t n, size_t count, char *panel);
 
 #endif

@@ -1,7 +1,7 @@
 """
 Whether the suite notices a wrong bound: ``python tests/mutate.py``.
 
-Each mutation weakens the bound by which a search rules rows out (csrc/codes.c) by a few percent, in a copy of
+Each mutation weakens the bound by which a search rules rows out (csrc/codes.c) or a matrix is settled (csrc/recheck.c), in a copy of
 the sources, which is built and tested. A mutation with which the tests pass is an error.
 """
 
@@ -13,7 +13,10 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-TESTS = ("tests/test_certified.py", "tests/test_values.py", "-k", "bound or any or ruled_out")
+TESTS = (
+    *("tests/test_certified.py", "tests/test_values.py", "tests/test_recheck.py"),
+    *("-k", "bound or any or ruled_out or many_elements"),
+)
 
 # File, text, what it becomes, and what that means.
 MUTATIONS = (
@@ -31,6 +34,8 @@ MUTATIONS = (
     ("csrc/codes.c", "most <= limit &&", "most <= limit + 1 &&", "a query's 128 is a code"),
     ("csrc/codes.c", "panel->unit[r] = NAN;", "panel->unit[r] = 1.0f;", "rows without codes have some"),
     ("csrc/epilogues.h", "+ 512.0) * 0x1p-56", "+ 512.0) * 0x1p-70", "a cosine's sums have no error"),
+    ("csrc/recheck.c", "/ 8.0 + 128.0)", "* 0.0 + 0.0)", "squared distances by products have no error"),
+    ("csrc/recheck.c", "2.0 * fabs(m) * k * both", "0.0 * fabs(m) * k * both", "norms have no error"),
     ("csrc/live.c", "if (*run > most)", "if (*run >= most)", "of equal rows one less is looked at"),
     ("csrc/live.c", "? *run : 0) +", "? *run : 1) +", "a row that repeats nothing repeats one"),
     (
