@@ -15,8 +15,9 @@ import pytest
 from conftest import interruptible, same_bits
 
 import vecblade as vb
-from vecblade import _cli, _demo
 from vecblade.__main__ import main
+from vecblade._cli import demo as _demo
+from vecblade._cli import search as _cli
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import pytest
 from conftest import DTYPES, METRICS, many_rows, same_bits
 
 import vecblade as vb
-from vecblade import _file
+from vecblade._search import file as _file
 
 
 def gaussian(seed, *shape, dtype=np.float32):

@@ -114,12 +114,12 @@ def test_layouts_that_are_not_contiguous(f):
 
 
 def test_a_big_operand_is_copied_in_pieces(monkeypatch):
-    from vecblade import _arrays
+    from vecblade._rows import arrays
 
     a, q = gaussian(50, 16, dtype=np.float64).T[:, :40].copy(order="F"), gaussian(40, seed=1)
     big = np.asfortranarray(gaussian(500, 40))
     whole, pairs = vb.euclidean(q, big), vb.pairwise(a, big)
-    monkeypatch.setattr(_arrays, "PIECE", 1000)
+    monkeypatch.setattr(arrays, "PIECE", 1000)
     assert same_bits(vb.euclidean(q, big), whole)
     assert same_bits(vb.euclidean(a[:, None], big), np.stack([vb.euclidean(x.copy(), big) for x in a]))
     assert same_bits(vb.pairwise(a, big), pairs)

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import vecblade as vb
-from vecblade import _arrays, _core
+from vecblade import _core
 from vecblade import reference as ref
+from vecblade._rows import arrays
 
 
 @st.composite
@@ -165,7 +166,7 @@ def test_a_corpus_in_pieces(monkeypatch, metric):
     Q = X[[0, 100, 300]]
     where = rng.random(600) < 0.5
     wide = X.astype(np.float64)
-    monkeypatch.setattr(_arrays, "PIECE", 700)
+    monkeypatch.setattr(arrays, "PIECE", 700)
     for options in ({}, {"where": where}, {"where": np.flatnonzero(where)}):
         for k in (1, 20, 1000):
             found = vb.topk(Q, X, k, metric, **options)
@@ -350,7 +351,7 @@ def test_the_screen_where_float32_over_and_underflows(isa, metric, scale):
 
 def test_within_some_rows_of_a_corpus_in_pieces(monkeypatch):
     """Converted a piece at a time, of which only one, and not the first, holds rows that may be found."""
-    monkeypatch.setattr(vb._arrays, "PIECE", 4000)
+    monkeypatch.setattr(arrays, "PIECE", 4000)
     X = np.random.default_rng(0).integers(-9, 10, (900, 20))
     for corpus in (X, X.astype(">f4"), np.asfortranarray(X.astype(np.float32)), X.astype(np.int8)):
         queries = X[800:802].astype(np.float32)

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import vecblade as vb
-from vecblade import _arrays, _core
+from vecblade import _core
 from vecblade import reference as ref
+from vecblade._rows import arrays
 
 SMALL = [TYPES[name] for name in ("f16", "bf16", "i8", "u8", "b1")]
 WHOLE = [t for t in SMALL if t.whole]
@@ -370,8 +371,8 @@ def test_layouts(isa, kind):
 def test_a_prefix_is_not_copied(kind):
     X = given_as(kind, kind.some(0, 200, 64))
     prefix = X[:, :24]
-    read = vb._arrays.numbers(prefix, "a", kind.reading)
-    assert np.shares_memory(vb._arrays.native(read), X)
+    read = arrays.numbers(prefix, "a", kind.reading)
+    assert np.shares_memory(arrays.native(read), X)
     for metric in kind.metrics():
         f = getattr(vb, metric)
         assert same_bits(
@@ -679,7 +680,7 @@ def test_indexes_are_kept_and_changed(kind, tmp_path):
         vb.FlatIndex.load(tmp_path / "index", verify=True),
         pickle.loads(pickle.dumps(index)),
     ):
-        assert again.vectors.dtype == _arrays.shown(kind.dtype)
+        assert again.vectors.dtype == arrays.shown(kind.dtype)
         found = again.search(Y[::100], 5)
         wanted = vb.topk(Y[::100], Y, 5, metric, **kind.options)
         assert same_bits(found.indices, wanted.indices)

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        from ._cli import visible
+        from ._cli.search import visible
 
         super().error(visible(message))
 
@@ -81,18 +81,18 @@ def parser() -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> int:
     if arguments.command == "search":
-        from ._cli import search
+        from ._cli.search import search
 
         return search(arguments)
     if arguments.command == "compare":
-        from ._compare import compare
+        from ._cli.compare import compare
 
         return compare(arguments)
     if arguments.command == "demo":
-        from ._demo import demo
+        from ._cli.demo import demo
 
         return demo(arguments)
-    from ._cli import info
+    from ._cli.search import info
 
     return info(arguments)
 
@@ -101,7 +101,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command. Returns its exit status: 2 for wrong input, 130 after Ctrl-C."""
     arguments = parser().parse_args(argv)
     if arguments.command == "run":
-        from ._patch import run_patched
+        from ._dropin.patch import run_patched
 
         run_patched(arguments.script, arguments.arguments, arguments.module, arguments.log)
         return 0
@@ -111,7 +111,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(error, BrokenPipeError) and error.filename is None:  # the reader has what it wanted
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
-        from ._cli import visible
+        from ._cli.search import visible
 
         print(f"vecblade: error: {visible(str(error)) or type(error).__name__}", file=sys.stderr)
         return 2

@@ -76,10 +76,10 @@ def use_level(name, source="level"):
         raise ValueError(f"{source}={name!r} {reason}; levels that do, best first: {runnable}")
 
 
-include "_guard.pxi"
-include "_registry.pxi"
-include "_dlpack.pxi"
-include "_arrow.pxi"
+include "_core_threads.pxi"
+include "_core_testing.pxi"
+include "_core_dlpack.pxi"
+include "_core_arrow.pxi"
 
 use_level(os.environ.get("VECBLADE_ISA") or None, "VECBLADE_ISA")
 
@@ -735,4 +735,4 @@ def rewrite(str how, rows, out):
     return held(job, make(d, &source, cnp.PyArray_BYTES(out), cnp.PyArray_STRIDE(out, 0), kind))
 
 
-include "_search.pxi"
+include "_core_search.pxi"

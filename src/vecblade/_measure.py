@@ -6,32 +6,27 @@ from typing import Any
 
 import numpy as np
 
-from . import _arrays, _core, _threads
-
-
-def metric_number(metric: Any) -> int:
-    number = _core.METRICS.get(metric) if isinstance(metric, str) else None
-    if number is None:
-        raise ValueError(f"metric={metric!r} is not known; known are {', '.join(map(repr, _core.METRICS))}")
-    return number
+from . import _core, _threads
+from ._metrics import metric_number
+from ._rows import arrays
 
 
 def measure(metric: str, a: Any, b: Any, out: Any, threads: Any, dtype: Any) -> Any:
     """``metric(a, b)`` over the last axis, broadcast over the others."""
-    number, reading = _core.METRICS[metric], _arrays.check_reading(dtype, metric)
-    a, b = _arrays.numbers(a, "a", reading), _arrays.numbers(b, "b", reading)
+    number, reading = _core.METRICS[metric], arrays.check_reading(dtype, metric)
+    a, b = arrays.numbers(a, "a", reading), arrays.numbers(b, "b", reading)
     for array, name in ((a, "a"), (b, "b")):
         if array.ndim == 0:
             raise ValueError(f"{name} is a single number; accepted is an array of shape (..., d)")
-    _arrays.same_width(a, "a", b, "b")
+    arrays.same_width(a, "a", b, "b")
     threads = _threads.resolve(threads)
     try:
         shape = np.broadcast_shapes(a.shape[:-1], b.shape[:-1])
     except ValueError:
         raise ValueError(f"the leading axes of a {a.shape} and b {b.shape} do not broadcast") from None
-    dtypes = _arrays.agreed(a, "a", b, "b")
+    dtypes = arrays.agreed(a, "a", b, "b")
     values = _core.value_dtype(number, *dtypes, a.shape[-1])
-    result = _arrays.output(out, shape, values, {"a": a, "b": b})
+    result = arrays.output(out, shape, values, {"a": a, "b": b})
     if out is None and not shape and values == np.float32:
         result = np.empty(shape, np.float64)  # a Python float is not rounded
     _measure_into(number, a, b, dtypes, result, threads)
@@ -48,11 +43,11 @@ def _measure_into(
 ) -> None:
     """Whole if the core can read both sides or a copy is small, else in halves along an axis."""
     a, b = (
-        _arrays.native(side, dtype) if _arrays.is_small(side, dtype) else side
+        arrays.native(side, dtype) if arrays.is_small(side, dtype) else side
         for side, dtype in zip((a, b), dtypes, strict=True)
     )
-    if out.size <= 1 or (_arrays.readable(a, dtypes[0]) and _arrays.readable(b, dtypes[1])):
-        job = _core.measure(metric, _arrays.native(a, dtypes[0]), _arrays.native(b, dtypes[1]), out)
+    if out.size <= 1 or (arrays.readable(a, dtypes[0]) and arrays.readable(b, dtypes[1])):
+        job = _core.measure(metric, arrays.native(a, dtypes[0]), arrays.native(b, dtypes[1]), out)
         _threads.run(job, threads)
         return
     axis = max(range(out.ndim), key=lambda i: out.shape[i])
@@ -142,17 +137,17 @@ def pairwise(
     >>> vb.pairwise([[0.0, 0.0], [3.0, 4.0], [0.0, 1.0]], condensed=True).round(3)
     array([5.   , 1.   , 4.243])
     """
-    number, reading = metric_number(metric), _arrays.check_reading(dtype, metric)
-    a = _arrays.rows(A, "A", (2,), reading)
-    b = a if B is None else _arrays.rows(B, "B", (2,), reading)
-    _arrays.same_width(a, "A", b, "B")
+    number, reading = metric_number(metric), arrays.check_reading(dtype, metric)
+    a = arrays.rows(A, "A", (2,), reading)
+    b = a if B is None else arrays.rows(B, "B", (2,), reading)
+    arrays.same_width(a, "A", b, "B")
     if condensed and B is not None:
         raise ValueError("condensed=True is for A with itself; B must be None")
     threads = _threads.resolve(threads)
     inputs = {"A": a} if B is None else {"A": a, "B": b}
-    working = _arrays.agreed_one(a, "A", b, "B")
+    working = arrays.agreed_one(a, "A", b, "B")
     shape = pairs_shape(a, b, condensed)
-    result = _arrays.output(out, shape, _core.value_dtype(number, working, working, a.shape[1]), inputs)
+    result = arrays.output(out, shape, _core.value_dtype(number, working, working, a.shape[1]), inputs)
     pairwise_into(number, a, None if B is None else b, working, result, threads)
     return result
 
@@ -167,13 +162,13 @@ def pairwise_into(
     """All pairs of checked rows, read as one type; of `a` alone each once, and condensed if `out` is 1-D."""
     if out.ndim == 1:
         # Each pair once needs the matrix whole.
-        whole = _arrays.native(a, working)
+        whole = arrays.native(a, working)
         if (job := _core.pairwise(metric, whole, whole, "condensed", threads, out)) is not None:
             _threads.run(job, threads)
         return
-    for i, some in _arrays.blocks(a, working):
+    for i, some in arrays.blocks(a, working):
         alone = b is None and len(some) == len(a)
-        for j, others in [(0, some)] if alone else _arrays.blocks(a if b is None else b, working):
+        for j, others in [(0, some)] if alone else arrays.blocks(a if b is None else b, working):
             part = out[i : i + len(some), j : j + len(others)]
             layout = "mirrored" if some is others else "full"
             if (job := _core.pairwise(metric, some, others, layout, threads, part)) is not None:
@@ -212,15 +207,15 @@ def normalize(X: Any, *, out: Any = None, threads: Any = None, dtype: Any = None
     >>> vb.normalize([3.0, 4.0])
     array([0.6, 0.8])
     """
-    if (reading := _arrays.check_reading(dtype)) == "bits":
+    if (reading := arrays.check_reading(dtype)) == "bits":
         raise ValueError("dtype='bits' has no unit rows; pass vb.unpack_bits(X)")
-    x = _arrays.rows(X, "X", (1, 2), reading)
+    x = arrays.rows(X, "X", (1, 2), reading)
     threads = _threads.resolve(threads)
     inputs = {} if out is X or out is x else {"X": x}
-    result = _arrays.output(out, x.shape, _arrays.real_dtype(x), inputs)
+    result = arrays.output(out, x.shape, arrays.real_dtype(x), inputs)
     target = result if _core.native(result) else np.empty(x.shape, result.dtype)
     source, sink = np.atleast_2d(x), np.atleast_2d(target)
-    for i, some in _arrays.blocks(source):
+    for i, some in arrays.blocks(source):
         _threads.run(_core.rewrite("unit", some, sink[i : i + len(some)]), threads)
     if target is not result:
         result[...] = target

@@ -13,7 +13,9 @@ from typing import Any
 
 import numpy
 
-from .. import _core, _dropin
+from .. import _core
+from .._dropin import common
+from . import _products
 
 __all__ = ["matmul", "norm", "vecdot", "vector_norm"]
 
@@ -40,7 +42,7 @@ def __dir__() -> list[str]:
 
 def lengths(x: Any, axis: Any, keepdims: Any) -> Any:
     """Euclidean lengths over the axes, however the array lies; None if the call is to be passed on."""
-    array = _dropin.plain(x) if isinstance(x, (numpy.ndarray, numpy.generic, list, tuple)) else None
+    array = common.plain(x) if isinstance(x, (numpy.ndarray, numpy.generic, list, tuple)) else None
     if array is None or array.dtype.char not in "fdebB" or not isinstance(keepdims, (bool, numpy.bool_)):
         return None
     axes = summed_axes(axis, array.ndim)
@@ -186,7 +188,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: Any = False) -> An
     array([5., 2.])
     """
     found = lengths(x, axis, keepdims) if is_euclidean(ord, axis, x) else None
-    return _dropin.pass_on(MODULE, "norm")(x, ord, axis, keepdims) if found is None else found
+    return common.pass_on(MODULE, "norm")(x, ord, axis, keepdims) if found is None else found
 
 
 def vector_norm(x: Any, /, *, axis: Any = None, keepdims: Any = False, ord: Any = 2) -> Any:
@@ -218,7 +220,7 @@ def vector_norm(x: Any, /, *, axis: Any = None, keepdims: Any = False, ord: Any 
     """
     found = lengths(x, axis, keepdims) if is_two(ord) else None
     if found is None:
-        return _dropin.pass_on(MODULE, "vector_norm")(x, axis=axis, keepdims=keepdims, ord=ord)
+        return common.pass_on(MODULE, "vector_norm")(x, axis=axis, keepdims=keepdims, ord=ord)
     return found
 
 
@@ -249,9 +251,7 @@ def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
     >>> float(np.linalg.vecdot(np.array([1.0, 2.0]), np.array([3.0, 4.0])))
     11.0
     """
-    from . import vecdot as ours
-
-    return ours(x1, x2, axis=axis)
+    return _products.vecdot(x1, x2, axis=axis)
 
 
 def matmul(x1: Any, x2: Any, /) -> Any:
@@ -279,6 +279,4 @@ def matmul(x1: Any, x2: Any, /) -> Any:
     >>> np.linalg.matmul(np.array([[1.0, 2.0]]), np.array([3.0, 4.0]))
     array([11.])
     """
-    from . import matmul as ours
-
-    return ours(x1, x2)
+    return _products.matmul(x1, x2)

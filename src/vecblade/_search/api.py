@@ -1,0 +1,263 @@
+"""`topk` and `within`, of arrays and of indexes; and `explain`, which tells how a search goes about it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .. import _core, _threads
+from .._metrics import metric_number
+from .engine import (
+    Corpus,
+    Explanation,
+    Queries,
+    TopK,
+    Within,
+    check_k,
+    check_pair,
+    check_threshold,
+    find_topk,
+    find_within,
+)
+from .index import FlatIndex
+from .rescore import two_stages
+from .where import Eligible, eligible_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def topk(
+    queries: Any,
+    corpus: Any,
+    k: int,
+    metric: str | None = None,
+    *,
+    where: Any = None,
+    threads: Any = None,
+    progress: Callable[[float, float], object] | None = None,
+    dtype: Any = None,
+    rescore: Any = None,
+    oversample: int | None = None,
+) -> TopK:
+    """
+    The k closest rows of `corpus` for each query, exactly.
+
+    Parameters
+    ----------
+    queries : array_like, shape (d,) or (n, d)
+        One query, or n.
+    corpus : array_like, shape (m, d), or FlatIndex
+        The rows to search. Strided rows and memory-maps are read where they lie.
+    k : int
+        How many rows to find, at least 1; with fewer eligible rows, all of them are found.
+    metric : str, optional
+        ``"dot"`` and ``"cosine_similarity"``: larger is closer. ``"cosine"``, ``"euclidean"`` and
+        ``"sqeuclidean"``, and of packed bits (uint8) ``"hamming"`` and ``"jaccard"``: smaller is closer.
+        Default: ``"euclidean"``. A `FlatIndex` has its own.
+    where : array_like, optional
+        Which corpus rows may be found: a boolean mask of shape (m,), or integer row ids. Missing values are
+        refused.
+    threads : int, optional
+        How many threads may work on the call. Default: see `set_num_threads`.
+    progress : callable, optional
+        Called as ``progress(done, total)`` about ten times a second with the work done and the total (of one
+        piece of the corpus, where it has to be converted in pieces).
+    dtype : {"bfloat16", "bits"}, optional
+        What uint16 or uint8 arrays hold: as for `dot`.
+    rescore : array_like, shape (m, D), optional
+        The rows that `corpus` holds codes of: packed bits (uint8, from `pack_bits`, or a `FlatIndex` of
+        them with metric ``"hamming"``), what `quantize` returned, for cosines also its codes alone, or
+        the first elements of every row (``rescore[:, :d]``). The search then goes in two stages: the
+        codes of the queries, made in the same way, find ``oversample * k`` candidates, of which the k
+        closest by `rescore` are returned with their exact values. Queries are rows of D numbers. What
+        is not among the candidates is missed: see ``docs/types.md``.
+    oversample : int, optional
+        With `rescore`: how many candidates there are for each row to be found. Default: 10.
+
+    Returns
+    -------
+    TopK
+        ``indices`` (int64) and ``values``, best first, of shape (k,) for one query of shape (d,),
+        else (n, k). The type of the values is that of `dot` or of the metric in question.
+
+    Raises
+    ------
+    ValueError
+        A wrong shape, an unknown metric, ``k < 1``, a mask or ids that do not fit the corpus, a metric that
+        is not the index's, or codes that are not those of `rescore`.
+    TypeError
+        An argument is not numeric, or a conversion to float would change values; or `progress` cannot be
+        called.
+
+    Notes
+    -----
+    Ranking uses the float64 value of the metric. Equal values rank by row number; NaN ranks last.
+    The (n, m) matrix is never built: extra memory is some 10 MiB a thread, and the result.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import vecblade as vb
+    >>> corpus = np.array([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+    >>> vb.topk([2.0, 0.1], corpus, k=2, metric="cosine").indices
+    array([1, 2])
+    """
+    number = metric_number("euclidean" if metric is None else metric)
+    plain = where is None and threads is None and progress is None and dtype is None
+    if plain and rescore is None and oversample is None:
+        _threads.resolve(None)  # an environment variable may be wrong
+        small = _core.topk_plain(number, queries, corpus, k)
+        if small is not None:
+            return TopK(*small[1:])
+    _threads.check_progress(progress)
+    if rescore is not None:
+        metric = "euclidean" if metric is None else metric
+        return two_stages(queries, corpus, k, metric, where, threads, progress, dtype, rescore, oversample)
+    if oversample is not None:
+        raise ValueError("oversample is for a search with rescore, the rows that corpus holds codes of")
+    if isinstance(corpus, FlatIndex):
+        queries = corpus.agreed_queries(queries, metric, dtype)
+        return corpus.search(queries, k, where=where, threads=threads, progress=progress)
+    metric = "euclidean" if metric is None else metric
+    q, x = check_pair(queries, corpus, metric, dtype)
+    k = check_k(k)
+    threads = _threads.resolve(threads)
+    found, _ = find_topk(q, x, k, metric, eligible_rows(where, len(x.rows)), threads, progress)
+    return TopK(found.indices[0], found.values[0]) if q.single else found
+
+
+def within(
+    queries: Any,
+    corpus: Any,
+    threshold: float,
+    metric: str | None = None,
+    *,
+    where: Any = None,
+    threads: Any = None,
+    progress: Callable[[float, float], object] | None = None,
+    dtype: Any = None,
+) -> Within:
+    """
+    Every row of `corpus` at least as close as `threshold`, for each query, exactly.
+
+    Parameters
+    ----------
+    queries : array_like, shape (d,) or (n, d)
+        One query, or n.
+    corpus : array_like, shape (m, d), or FlatIndex
+        The rows to search. Strided rows and memory-maps are read where they lie.
+    threshold : float
+        Finite. Rows with distance <= threshold are found; for similarities, >= threshold. It is rounded
+        to the type of the values, and compared with them as they are returned.
+    metric, where, threads, progress, dtype
+        As for `topk`.
+
+    Returns
+    -------
+    Within
+        ``offsets`` (n + 1), ``indices`` and ``values``: rows found for query i, ascending, are
+        ``indices[offsets[i]:offsets[i + 1]]``. NaN is never within.
+
+    Raises
+    ------
+    ValueError
+        A wrong shape, an unknown metric, a threshold that is not finite or is negative for a
+        distance, a mask or ids that do not fit the corpus, or a metric that is not the index's.
+    TypeError
+        An argument is not numeric, or a conversion to float would change values; or `progress` cannot be
+        called.
+
+    Examples
+    --------
+    >>> import vecblade as vb
+    >>> vb.within([0.0, 0.0], [[3.0, 4.0], [6.0, 8.0], [1.0, 0.0]], threshold=5.0).indices
+    array([0, 2])
+    """
+    if metric is not None:
+        metric_number(metric)
+    _threads.check_progress(progress)
+    if isinstance(corpus, FlatIndex):
+        queries = corpus.agreed_queries(queries, metric, dtype)
+        return corpus.within(queries, threshold, where=where, threads=threads, progress=progress)
+    metric = "euclidean" if metric is None else metric
+    q, x = check_pair(queries, corpus, metric, dtype)
+    threshold = check_threshold(threshold, metric)
+    threads = _threads.resolve(threads)
+    found, _ = find_within(q, x, threshold, metric, eligible_rows(where, len(x.rows)), threads, progress)
+    return found
+
+
+def explain(
+    queries: Any,
+    corpus: Any,
+    k: int | None = None,
+    metric: str | None = None,
+    *,
+    threshold: float | None = None,
+    where: Any = None,
+    threads: Any = None,
+    dtype: Any = None,
+) -> Explanation:
+    """
+    Search, and tell how the search went about it.
+
+    Parameters
+    ----------
+    queries : array_like, shape (d,) or (n, d)
+        One query, or n.
+    corpus : array_like, shape (m, d), or FlatIndex
+        What to search.
+    k : int
+        As for `topk`; or `threshold`.
+    metric : str, optional
+        As for `topk`: ``"euclidean"`` if it is not given. A `FlatIndex` has its own.
+    threshold : float
+        As for `within`; or `k`.
+    where, threads, dtype
+        As for `topk`. A `FlatIndex` knows what it holds.
+
+    Returns
+    -------
+    Explanation
+
+    Raises
+    ------
+    ValueError, TypeError
+        As for `topk` and `within`; both or neither of `k` and `threshold` are given; a metric that is not the
+        index's.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import vecblade as vb
+    >>> corpus = np.random.default_rng(0).standard_normal((5000, 64), dtype=np.float32)
+    >>> told = vb.explain(corpus[:50], corpus, k=10)
+    >>> told.plan, told.pairs, told.rescored < told.pairs / 10
+    ('sieve', 250000, True)
+    """
+    if (k is None) == (threshold is None):
+        raise ValueError(f"explain takes either k or threshold; got k={k!r} and threshold={threshold!r}")
+    number_of_threads = _threads.resolve(threads)
+    if isinstance(corpus, FlatIndex):
+        queries, metric = corpus.agreed_queries(queries, metric, dtype), corpus.metric
+        with corpus._gate.reading():
+            q, source, eligible = corpus._ready(corpus._held, queries, where)
+            return _explained(q, source, k, threshold, metric, eligible, number_of_threads)
+    metric = "euclidean" if metric is None else metric
+    metric_number(metric)
+    q, x = check_pair(queries, corpus, metric, dtype)
+    return _explained(q, x, k, threshold, metric, eligible_rows(where, len(x.rows)), number_of_threads)
+
+
+def _explained(
+    q: Queries,
+    corpus: Corpus,
+    k: int | None,
+    threshold: float | None,
+    metric: str,
+    eligible: Eligible,
+    threads: int,
+) -> Explanation:
+    if threshold is None:
+        return find_topk(q, corpus, check_k(k), metric, eligible, threads, None)[1]
+    return find_within(q, corpus, check_threshold(threshold, metric), metric, eligible, threads, None)[1]
