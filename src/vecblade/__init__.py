@@ -23,8 +23,8 @@ from ._info import cpu_info
 from ._measure import normalize, pairwise
 from ._rows.convert import Quantized, astype, pack_bits, quantize, unpack_bits
 from ._search.api import explain, topk, within
-from ._search.engine import Explanation, TopK, Within
 from ._search.index import FlatIndex
+from ._search.results import Explanation, TopK, Within
 from ._threads import get_num_threads, set_num_threads
 
 __version__: str

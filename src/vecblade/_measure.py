@@ -1,19 +1,18 @@
 """Row functions beyond two plain rows, `pairwise` and `normalize`."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
 
-from . import _core, _threads
-from ._metrics import metric_number
+from . import _core, _metrics, _threads
+from ._metrics import Metric, MetricName
 from ._rows import arrays
 
 
 def measure(metric: str, a: Any, b: Any, out: Any, threads: Any, dtype: Any) -> Any:
     """``metric(a, b)`` over the last axis, broadcast over the others."""
-    number, reading = _core.METRICS[metric], arrays.check_reading(dtype, metric)
+    chosen = _metrics.BY_NAME[metric]
+    reading = arrays.check_reading(dtype, chosen)
     a, b = arrays.numbers(a, "a", reading), arrays.numbers(b, "b", reading)
     for array, name in ((a, "a"), (b, "b")):
         if array.ndim == 0:
@@ -25,16 +24,16 @@ def measure(metric: str, a: Any, b: Any, out: Any, threads: Any, dtype: Any) -> 
     except ValueError:
         raise ValueError(f"the leading axes of a {a.shape} and b {b.shape} do not broadcast") from None
     dtypes = arrays.agreed(a, "a", b, "b")
-    values = _core.value_dtype(number, *dtypes, a.shape[-1])
+    values = chosen.value_dtype(*dtypes, a.shape[-1])
     result = arrays.output(out, shape, values, {"a": a, "b": b})
     if out is None and not shape and values == np.float32:
         result = np.empty(shape, np.float64)  # a Python float is not rounded
-    _measure_into(number, a, b, dtypes, result, threads)
+    _measure_into(chosen, a, b, dtypes, result, threads)
     return result.item() if out is None and not shape else result
 
 
 def _measure_into(
-    metric: int,
+    metric: Metric,
     a: np.ndarray,
     b: np.ndarray,
     dtypes: tuple[np.dtype[Any], np.dtype[Any]],
@@ -47,16 +46,14 @@ def _measure_into(
         for side, dtype in zip((a, b), dtypes, strict=True)
     )
     if out.size <= 1 or (arrays.readable(a, dtypes[0]) and arrays.readable(b, dtypes[1])):
-        job = _core.measure(metric, arrays.native(a, dtypes[0]), arrays.native(b, dtypes[1]), out)
+        job = _core.measure(metric.number, arrays.native(a, dtypes[0]), arrays.native(b, dtypes[1]), out)
         _threads.run(job, threads)
         return
     axis = max(range(out.ndim), key=lambda i: out.shape[i])
     middle = out.shape[axis] // 2
     for half in (slice(None, middle), slice(middle, None)):
-        _measure_into(
-            *(metric, _part(a, axis, half, out), _part(b, axis, half, out), dtypes),
-            *(_along(out, axis, half), threads),
-        )
+        ours, theirs = _part(a, axis, half, out), _part(b, axis, half, out)
+        _measure_into(metric, ours, theirs, dtypes, _along(out, axis, half), threads)
 
 
 def _along(array: np.ndarray, axis: int, half: slice) -> np.ndarray:
@@ -75,11 +72,11 @@ _core.install(measure, lambda job, threads: _threads.run(job, _threads.resolve(t
 def pairwise(
     A: Any,
     B: Any = None,
-    metric: str = "euclidean",
+    metric: MetricName = "euclidean",
     *,
     condensed: bool = False,
     out: Any = None,
-    threads: Any = None,
+    threads: int | None = None,
     dtype: Any = None,
 ) -> np.ndarray:
     """
@@ -137,7 +134,8 @@ def pairwise(
     >>> vb.pairwise([[0.0, 0.0], [3.0, 4.0], [0.0, 1.0]], condensed=True).round(3)
     array([5.   , 1.   , 4.243])
     """
-    number, reading = metric_number(metric), arrays.check_reading(dtype, metric)
+    chosen = _metrics.resolve(metric)
+    reading = arrays.check_reading(dtype, chosen)
     a = arrays.rows(A, "A", (2,), reading)
     b = a if B is None else arrays.rows(B, "B", (2,), reading)
     arrays.same_width(a, "A", b, "B")
@@ -147,8 +145,8 @@ def pairwise(
     inputs = {"A": a} if B is None else {"A": a, "B": b}
     working = arrays.agreed_one(a, "A", b, "B")
     shape = pairs_shape(a, b, condensed)
-    result = arrays.output(out, shape, _core.value_dtype(number, working, working, a.shape[1]), inputs)
-    pairwise_into(number, a, None if B is None else b, working, result, threads)
+    result = arrays.output(out, shape, chosen.value_dtype(working, working, a.shape[1]), inputs)
+    pairwise_into(chosen, a, None if B is None else b, working, result, threads)
     return result
 
 
@@ -157,13 +155,13 @@ def pairs_shape(a: np.ndarray, b: np.ndarray, condensed: bool) -> tuple[int, ...
 
 
 def pairwise_into(
-    metric: int, a: np.ndarray, b: np.ndarray | None, working: np.dtype[Any], out: np.ndarray, threads: int
+    metric: Metric, a: np.ndarray, b: np.ndarray | None, working: np.dtype[Any], out: np.ndarray, threads: int
 ) -> None:
     """All pairs of checked rows, read as one type; of `a` alone each once, and condensed if `out` is 1-D."""
     if out.ndim == 1:
         # Each pair once needs the matrix whole.
         whole = arrays.native(a, working)
-        if (job := _core.pairwise(metric, whole, whole, "condensed", threads, out)) is not None:
+        if (job := _core.pairwise(metric.number, whole, whole, "condensed", threads, out)) is not None:
             _threads.run(job, threads)
         return
     for i, some in arrays.blocks(a, working):
@@ -171,11 +169,11 @@ def pairwise_into(
         for j, others in [(0, some)] if alone else arrays.blocks(a if b is None else b, working):
             part = out[i : i + len(some), j : j + len(others)]
             layout = "mirrored" if some is others else "full"
-            if (job := _core.pairwise(metric, some, others, layout, threads, part)) is not None:
+            if (job := _core.pairwise(metric.number, some, others, layout, threads, part)) is not None:
                 _threads.run(job, threads)
 
 
-def normalize(X: Any, *, out: Any = None, threads: Any = None, dtype: Any = None) -> np.ndarray:
+def normalize(X: Any, *, out: Any = None, threads: int | None = None, dtype: Any = None) -> np.ndarray:
     """
     Rows scaled to length one.
 

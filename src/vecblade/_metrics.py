@@ -1,14 +1,60 @@
-"""The metrics, by the names that users give them."""
+"""The metrics by the names that users give them, which `resolve` takes; inside, a metric is a `Metric`."""
 
-from __future__ import annotations
+from dataclasses import dataclass
+from typing import Any, Literal, cast
 
-from typing import Any
+import numpy as np
 
 from . import _core
 
+MetricName = Literal["dot", "cosine_similarity", "cosine", "euclidean", "sqeuclidean", "hamming", "jaccard"]
 
-def metric_number(metric: Any) -> int:
-    number = _core.METRICS.get(metric) if isinstance(metric, str) else None
-    if number is None:
-        raise ValueError(f"metric={metric!r} is not known; known are {', '.join(map(repr, _core.METRICS))}")
-    return number
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """
+    A metric as the core has it.
+
+    Attributes
+    ----------
+    name : str
+        What users call it.
+    number : int
+        What the core calls it.
+    is_similarity : bool
+        Whether larger is closer.
+    takes_bits : bool
+        Whether it measures packed bits, and nothing else.
+    is_angle : bool
+        Whether it is the same for rows of any norm.
+    """
+
+    name: str
+    number: int
+    is_similarity: bool
+    takes_bits: bool
+    is_angle: bool
+
+    def value_dtype(self, a: np.dtype[Any], b: np.dtype[Any], d: int) -> np.dtype[Any]:
+        """The type of the values of rows of d elements of these types."""
+        return _core.value_dtype(self.number, a, b, d)
+
+
+BY_NAME = {
+    name: Metric(
+        name,
+        number,
+        is_similarity=name in _core.SIMILARITIES,
+        takes_bits=name in _core.BIT_METRICS,
+        is_angle=name in ("cosine", "cosine_similarity"),
+    )
+    for name, number in _core.METRICS.items()
+}
+METRICS = cast("tuple[MetricName, ...]", tuple(BY_NAME))
+
+
+def resolve(metric: Any) -> Metric:
+    """The metric that a user names; a ValueError that says what may have been meant."""
+    if isinstance(metric, str) and metric in BY_NAME:
+        return BY_NAME[metric]
+    raise ValueError(f"metric={metric!r} is not known; known are {', '.join(map(repr, METRICS))}")

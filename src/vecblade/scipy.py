@@ -16,6 +16,7 @@ import numpy as np
 
 from . import _core
 from ._dropin import common
+from ._metrics import BY_NAME, Metric
 from ._rows import arrays
 
 if TYPE_CHECKING:
@@ -183,14 +184,14 @@ def no_weights(keywords: dict[str, Any]) -> bool:
     return keywords.keys() == {"w"} and keywords["w"] is None
 
 
-def fast_metric(metric: Any) -> str | None:
-    """The metric's name if it is one that is fast here: by any of SciPy's names, or by its function."""
+def fast_metric(metric: Any) -> Metric | None:
+    """The metric if it is one that is fast here: by any of SciPy's names, or by its function."""
     if isinstance(metric, str):
-        return ALIASES.get(metric.lower())
+        return BY_NAME.get(ALIASES.get(metric.lower(), ""))
     metric = getattr(metric, "__wrapped__", metric)  # of patch(log=True)
     for name, ours in FUNCTIONS.items():
         if metric is ours or metric is common.known_original(MODULE, name):
-            return name
+            return BY_NAME[name]
     return None
 
 
@@ -200,14 +201,13 @@ def stays_with_its_library(X: Any) -> bool:
 
 
 def distances(
-    metric: str, a: np.ndarray, b: np.ndarray | None, shape: tuple[int, ...], out: Any
+    metric: Metric, a: np.ndarray, b: np.ndarray | None, shape: tuple[int, ...], out: Any
 ) -> np.ndarray | None:
     """All pairs of plain rows; None where SciPy is to answer, or to say what is wrong with `out`."""
-    bits = metric in _core.BIT_METRICS
     sides = [a] if b is None else [a, b]
-    if bits:  # NumPy compares no bfloat16
+    if metric.takes_bits:  # NumPy compares no bfloat16
         sides = [arrays.converted(x, arrays.FLOAT32) if x.dtype == _core.BFLOAT16 else x for x in sides]
-    if metric == "hamming" and not all(map(common.zeros_and_ones, sides)):
+    if metric.name == "hamming" and not all(map(common.zeros_and_ones, sides)):
         return None
     if isinstance(out, np.ndarray) and not out.flags.writeable:
         raise ValueError("Output array must be writeable.")  # SciPy would write to it for some metrics
@@ -224,9 +224,9 @@ def distances(
         result = np.empty(shape) if shared else out
     else:
         return None
-    packed = list(map(common.as_bits, sides)) if bits else sides
+    packed = list(map(common.as_bits, sides)) if metric.takes_bits else sides
     common.float64_pairs(metric, packed[0], packed[1] if b is not None else None, result)
-    if metric == "hamming":
+    if metric.name == "hamming":
         result /= a.shape[1]
     if out is not None and result is not out:
         out[...] = result

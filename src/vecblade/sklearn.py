@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import _core, _measure
+from . import _measure
 from ._dropin import common, directions
 from ._dropin.checks import checked, config
 from ._dropin.sklearn_rules import METRICS as METRICS
 from ._dropin.sklearn_rules import WIDE, closest, fast_metric, is_float32, threads_for, value_type
+from ._metrics import BY_NAME, Metric
 from ._rows import arrays
 
 if TYPE_CHECKING:
@@ -65,29 +66,28 @@ def __dir__() -> list[str]:
 
 
 def distances(
-    metric: str, a: np.ndarray, b: np.ndarray | None, n_jobs: Any = None, wide: bool = False
+    metric: Metric, a: np.ndarray, b: np.ndarray | None, n_jobs: Any = None, wide: bool = False
 ) -> np.ndarray:
     """All pairs of checked rows, `wide` in float64. What has no direction is 1 from all but itself."""
     threads, narrow = threads_for(n_jobs), is_float32(a, b) and not wide
     result = np.empty((len(a), len(a if b is None else b)), np.float32 if narrow else np.float64)
     if narrow:
-        number = _core.METRICS[metric]
         if b is None or not common.one_to_many(metric, a, b, result, threads):
-            _measure.pairwise_into(number, a, b, arrays.FLOAT32, result, threads)
+            _measure.pairwise_into(metric, a, b, arrays.FLOAT32, result, threads)
     else:
         common.float64_pairs(metric, a, b, result, threads)
-    if metric.startswith("cosine"):
+    if metric.is_angle:
         complete(metric, result, a, a if b is None else b)
     return result
 
 
-def complete(metric: str, result: np.ndarray, a: np.ndarray, b: np.ndarray) -> None:
+def complete(metric: Metric, result: np.ndarray, a: np.ndarray, b: np.ndarray) -> None:
     """Put what scikit-learn has for rows of zeros in the place of NaN."""
-    if not directions.complete(result, a, b, 0 if metric == "cosine_similarity" else 1):
+    if not directions.complete(result, a, b, 0 if metric.is_similarity else 1):
         return
     if config("assume_finite"):  # and they are not
         result[np.isnan(a).any(axis=1)] = result[:, np.isnan(b).any(axis=1)] = np.nan
-    if a is b and metric == "cosine":
+    if a is b and not metric.is_similarity:
         np.fill_diagonal(result, 0)
 
 
@@ -129,7 +129,7 @@ def cosine_similarity(X: Any, Y: Any = None, dense_output: bool = True) -> Any:
     pair = checked(X, Y) if isinstance(dense_output, bool) else None
     if pair is None:
         return common.pass_on(MODULE, "cosine_similarity")(X, Y, dense_output)
-    return distances("cosine_similarity", *pair)
+    return distances(BY_NAME["cosine_similarity"], *pair)
 
 
 def cosine_distances(X: Any, Y: Any = None) -> Any:
@@ -161,7 +161,7 @@ def cosine_distances(X: Any, Y: Any = None) -> Any:
     pair = checked(X, Y)
     if pair is None:
         return common.pass_on(MODULE, "cosine_distances")(X, Y)
-    return distances("cosine", *pair)
+    return distances(BY_NAME["cosine"], *pair)
 
 
 def euclidean_distances(
@@ -202,7 +202,7 @@ def euclidean_distances(
         return common.pass_on(MODULE, "euclidean_distances")(
             X, Y, Y_norm_squared=Y_norm_squared, squared=squared, X_norm_squared=X_norm_squared
         )
-    return distances("sqeuclidean" if squared else "euclidean", *pair)
+    return distances(BY_NAME["sqeuclidean" if squared else "euclidean"], *pair)
 
 
 def pairwise_distances(
@@ -320,7 +320,7 @@ def chunks(
     a: np.ndarray,
     b: np.ndarray | None,
     reduce_func: Any,
-    metric: str,
+    metric: Metric,
     n_jobs: Any,
     working_memory: Any,
     wide: bool,

@@ -21,6 +21,8 @@ from .._rows import arrays
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .._metrics import Metric
+
 PACKAGES = {"numpy": "numpy", "scipy": "scipy", "sklearn": "scikit-learn"}
 
 # By module and name ("cdist", "NearestNeighbors.kneighbors"). `patch` fills it before it puts ours in place,
@@ -120,11 +122,11 @@ def as_bits(x: np.ndarray) -> np.ndarray:
     return np.packbits(x if x.dtype.kind == "b" else x != 0, axis=-1).view(BITS)
 
 
-def one_to_many(metric: str, a: np.ndarray, b: np.ndarray, out: np.ndarray, threads: int | None) -> bool:
+def one_to_many(metric: Metric, a: np.ndarray, b: np.ndarray, out: np.ndarray, threads: int | None) -> bool:
     """A single row with many into `out`, by the functions of rows, if the core can read them; else False."""
     if 1 not in (len(a), len(b)) or not (_core.native(a) and _core.native(b)) or a.dtype != b.dtype:
         return False
-    job = _core.measure(_core.METRICS[metric], a, b, out.reshape(-1))
+    job = _core.measure(metric.number, a, b, out.reshape(-1))
     _threads.run(job, _threads.resolve(threads))
     return True
 
@@ -137,7 +139,7 @@ def zeros_and_ones(x: np.ndarray) -> bool:
 
 
 def float64_pairs(
-    metric: str, a: np.ndarray, b: np.ndarray | None, out: np.ndarray, threads: int | None = None
+    metric: Metric, a: np.ndarray, b: np.ndarray | None, out: np.ndarray, threads: int | None = None
 ) -> None:
     """
     All pairs of plain rows into float64: exactly from int8, uint8, bools and bits, else from float64.
@@ -151,9 +153,8 @@ def float64_pairs(
         return
     same = b is None or a.dtype == b.dtype
     working = a.dtype if same and (a.dtype in arrays.WHOLE or a.dtype == BITS) else arrays.FLOAT64
-    number = _core.METRICS[metric]
-    counted = _core.value_dtype(number, working, working, a.shape[1])
+    counted = metric.value_dtype(working, working, a.shape[1])
     into = out if counted == out.dtype else np.empty(out.shape, counted)
-    _measure.pairwise_into(number, a, b, working, into, _threads.resolve(threads))
+    _measure.pairwise_into(metric, a, b, working, into, _threads.resolve(threads))
     if into is not out:
         out[...] = into

@@ -22,6 +22,8 @@ from .sklearn_rules import closest, fast_metric, threads_for, value_type
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from .._metrics import Metric
+
 MODULE = "sklearn.neighbors"
 
 
@@ -31,7 +33,7 @@ def readable(X: Any) -> Any:
     return X if array is None else array
 
 
-def prepared(model: Any, X: Any) -> tuple[str, np.ndarray, np.ndarray] | None:
+def prepared(model: Any, X: Any) -> tuple[Metric, np.ndarray, np.ndarray] | None:
     """The metric, the queries (validated as scikit-learn does) and the fitted rows; None: passed on."""
     if getattr(model, "_fit_method", None) != "brute":  # also: not fitted
         return None
@@ -164,17 +166,17 @@ def found_within(model: Any, X: Any, radius: Any, sort: Any) -> tuple[np.ndarray
     if ready is None:
         return None
     metric, queries, rows = ready
-    dtype, threads = value_type(model.effective_metric_, queries, rows), threads_for(model.n_jobs)
+    dtype = value_type(model.effective_metric_, queries, rows)
+    request = engine.Request(metric, eligible_rows(None, len(rows)), threads_for(model.n_jobs), dtype=dtype)
 
     def search(some: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        q, x = engine.check_pair(common.as_bytes(some), common.as_bytes(rows), metric, None)
-        eligible = eligible_rows(None, len(rows))
-        found, _ = engine.find_within(q, x, float(radius), metric, eligible, threads, None, dtype)
+        q, x = engine.check_pair(common.as_bytes(some), common.as_bytes(rows), metric)
+        found, _ = engine.find_within(q, x, float(radius), request)
         for start, stop in zip(found.offsets[:-1], found.offsets[1:], strict=True):
             yield found.indices[start:stop], found.values[start:stop]
 
     results = search(queries)
-    if metric == "cosine":
+    if metric.is_angle:
         results = directions.around(search, queries, rows, float(radius))
     values, indices = np.empty(len(queries), object), np.empty(len(queries), object)
     try:

@@ -9,15 +9,22 @@ from typing import Any
 import numpy as np
 
 from .. import _threads
+from .._metrics import BY_NAME, Metric
 from .._rows import arrays
 from .._search import engine
+from .._search.results import TopK
 from .._search.where import eligible_rows
 from . import common, directions
 from .checks import config
 
 # scikit-learn's names for the metrics that are fast here.
 WIDE = ("sqeuclidean",)  # SciPy's in scikit-learn: float64 of float32 rows too
-METRICS = {"euclidean": "euclidean", "l2": "euclidean", "sqeuclidean": "sqeuclidean", "cosine": "cosine"}
+METRICS = {
+    "euclidean": BY_NAME["euclidean"],
+    "l2": BY_NAME["euclidean"],
+    "sqeuclidean": BY_NAME["sqeuclidean"],
+    "cosine": BY_NAME["cosine"],
+}
 
 
 def is_float32(a: np.ndarray, b: np.ndarray | None) -> bool:
@@ -38,20 +45,20 @@ def threads_for(n_jobs: Any) -> int:
     return _threads.resolve(joblib.effective_n_jobs(n_jobs) if joblib is not None else n_jobs)
 
 
-def fast_metric(metric: Any, keywords: dict[str, Any] | None) -> str | None:
+def fast_metric(metric: Any, keywords: dict[str, Any] | None) -> Metric | None:
     """Our name of the metric, if it is fast with these keywords."""
     if not isinstance(metric, str) or metric not in METRICS:
         return None
     if not keywords:
         return METRICS[metric]
     squared = keywords.get("squared")
-    if METRICS[metric] == "euclidean" and keywords.keys() == {"squared"} and isinstance(squared, bool):
-        return "sqeuclidean" if squared else "euclidean"
+    if METRICS[metric].name == "euclidean" and keywords.keys() == {"squared"} and isinstance(squared, bool):
+        return METRICS["sqeuclidean" if squared else "euclidean"]
     return None
 
 
 def closest(
-    metric: str,
+    metric: Metric,
     queries: np.ndarray,
     rows: np.ndarray,
     k: int,
@@ -59,14 +66,16 @@ def closest(
     dtype: np.dtype[Any] = arrays.FLOAT64,
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """The numbers of the k closest of checked rows, and distances of this type; None: passed on."""
-    threads, eligible = threads_for(n_jobs), eligible_rows(None, len(rows))
+    request = engine.Request(
+        metric, eligible_rows(None, len(rows)), threads_for(n_jobs), dtype=arrays.FLOAT64
+    )
 
-    def search(some: np.ndarray) -> engine.TopK:
-        q, x = engine.check_pair(common.as_bytes(some), common.as_bytes(rows), metric, None)
-        return engine.find_topk(q, x, k, metric, eligible, threads, None, arrays.FLOAT64)[0]
+    def search(some: np.ndarray) -> TopK:
+        q, x = engine.check_pair(common.as_bytes(some), common.as_bytes(rows), metric)
+        return engine.find_topk(q, x, k, request)[0]
 
     try:
-        found = directions.nearest(search, queries, rows, k) if metric == "cosine" else search(queries)
+        found = directions.nearest(search, queries, rows, k) if metric.is_angle else search(queries)
     except TypeError:  # integers past 2**53
         return None
     return found[0].astype(np.intp, copy=False), engine.rounded(found[1], dtype)

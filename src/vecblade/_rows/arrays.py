@@ -22,6 +22,8 @@ from .columns import WIDE_INTEGERS, fits_float64, joined
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from .._metrics import Metric
+
 # What one converted or copied piece may take.
 PIECE = 4 << 20
 
@@ -36,7 +38,7 @@ TO_FLOAT64 = frozenset("hHiI")
 READINGS = {"bfloat16": (np.dtype(np.uint16), BFLOAT16), "bits": (np.dtype(np.uint8), BITS)}
 
 
-def check_reading(dtype: Any, metric: str | None = None) -> str | None:
+def check_reading(dtype: Any, metric: Metric | None = None) -> str | None:
     """The argument `dtype`, which of some metrics is known."""
     if not isinstance(dtype, str) and "bfloat16" in (
         *(getattr(dtype, "__name__", ""), getattr(dtype, "name", ""), str(dtype).removeprefix("torch.")),
@@ -44,10 +46,10 @@ def check_reading(dtype: Any, metric: str | None = None) -> str | None:
         dtype = "bfloat16"  # as ml_dtypes, NumPy and torch name it
     if dtype is not None and not (isinstance(dtype, str) and dtype in READINGS):
         raise ValueError(f"dtype={dtype!r} is not known; accepted are 'bfloat16', 'bits' and None")
-    if metric in _core.BIT_METRICS:
+    if metric is not None and metric.takes_bits:
         if dtype == "bfloat16":
             raise ValueError(
-                f"dtype='bfloat16' does not go with metric {metric!r}, which measures packed bits"
+                f"dtype='bfloat16' does not go with metric {metric.name!r}, which measures packed bits"
             )
         return "bits"
     return dtype

@@ -8,6 +8,6 @@ may be found, and `rescore` searches in two stages.
 Pickles made by earlier versions name the results here.
 """
 
-from .engine import Explanation as Explanation
-from .engine import TopK as TopK
-from .engine import Within as Within
+from .results import Explanation as Explanation
+from .results import TopK as TopK
+from .results import Within as Within

@@ -1,39 +1,31 @@
 """`topk` and `within`, of arrays and of indexes; and `explain`, which tells how a search goes about it."""
 
-from __future__ import annotations
+from collections.abc import Callable
+from typing import Any
 
-from typing import TYPE_CHECKING, Any
-
-from .. import _core, _threads
-from .._metrics import metric_number
-from .engine import (
-    Corpus,
-    Explanation,
-    Queries,
-    TopK,
-    Within,
-    check_k,
-    check_pair,
-    check_threshold,
-    find_topk,
-    find_within,
-)
+from .. import _core, _metrics, _threads
+from .._metrics import Metric, MetricName
+from .engine import Request, check_k, check_pair, check_threshold, explained, find_topk, find_within
 from .index import FlatIndex
-from .rescore import two_stages
-from .where import Eligible, eligible_rows
+from .rescore import check_oversample, two_stages
+from .results import Explanation, TopK, Within
+from .where import eligible_rows
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+EUCLIDEAN = _metrics.BY_NAME["euclidean"]
+
+
+def given(metric: Any) -> Metric | None:
+    return None if metric is None else _metrics.resolve(metric)
 
 
 def topk(
     queries: Any,
     corpus: Any,
     k: int,
-    metric: str | None = None,
+    metric: MetricName | None = None,
     *,
     where: Any = None,
-    threads: Any = None,
+    threads: int | None = None,
     progress: Callable[[float, float], object] | None = None,
     dtype: Any = None,
     rescore: Any = None,
@@ -102,38 +94,39 @@ def topk(
     >>> vb.topk([2.0, 0.1], corpus, k=2, metric="cosine").indices
     array([1, 2])
     """
-    number = metric_number("euclidean" if metric is None else metric)
+    chosen = given(metric)
     plain = where is None and threads is None and progress is None and dtype is None
     if plain and rescore is None and oversample is None:
         _threads.resolve(None)  # an environment variable may be wrong
-        small = _core.topk_plain(number, queries, corpus, k)
+        small = _core.topk_plain((chosen or EUCLIDEAN).number, queries, corpus, k)
         if small is not None:
             return TopK(*small[1:])
     _threads.check_progress(progress)
     if rescore is not None:
-        metric = "euclidean" if metric is None else metric
-        return two_stages(queries, corpus, k, metric, where, threads, progress, dtype, rescore, oversample)
+        k, threads, oversample = check_k(k), _threads.resolve(threads), check_oversample(oversample)
+        stages = two_stages(queries, corpus, rescore, chosen or EUCLIDEAN, dtype)
+        eligible = eligible_rows(where, len(stages.originals.rows))
+        return stages.find(k, oversample, Request(stages.metric, eligible, threads, progress))
     if oversample is not None:
         raise ValueError("oversample is for a search with rescore, the rows that corpus holds codes of")
     if isinstance(corpus, FlatIndex):
-        queries = corpus.agreed_queries(queries, metric, dtype)
+        queries = corpus._agreed_queries(queries, chosen, dtype)
         return corpus.search(queries, k, where=where, threads=threads, progress=progress)
-    metric = "euclidean" if metric is None else metric
-    q, x = check_pair(queries, corpus, metric, dtype)
-    k = check_k(k)
-    threads = _threads.resolve(threads)
-    found, _ = find_topk(q, x, k, metric, eligible_rows(where, len(x.rows)), threads, progress)
-    return TopK(found.indices[0], found.values[0]) if q.single else found
+    chosen = chosen or EUCLIDEAN
+    q, x = check_pair(queries, corpus, chosen, dtype)
+    k, threads = check_k(k), _threads.resolve(threads)
+    found, _ = find_topk(q, x, k, Request(chosen, eligible_rows(where, len(x.rows)), threads, progress))
+    return q.shaped(found)
 
 
 def within(
     queries: Any,
     corpus: Any,
     threshold: float,
-    metric: str | None = None,
+    metric: MetricName | None = None,
     *,
     where: Any = None,
-    threads: Any = None,
+    threads: int | None = None,
     progress: Callable[[float, float], object] | None = None,
     dtype: Any = None,
 ) -> Within:
@@ -173,29 +166,27 @@ def within(
     >>> vb.within([0.0, 0.0], [[3.0, 4.0], [6.0, 8.0], [1.0, 0.0]], threshold=5.0).indices
     array([0, 2])
     """
-    if metric is not None:
-        metric_number(metric)
+    chosen = given(metric)
     _threads.check_progress(progress)
     if isinstance(corpus, FlatIndex):
-        queries = corpus.agreed_queries(queries, metric, dtype)
+        queries = corpus._agreed_queries(queries, chosen, dtype)
         return corpus.within(queries, threshold, where=where, threads=threads, progress=progress)
-    metric = "euclidean" if metric is None else metric
-    q, x = check_pair(queries, corpus, metric, dtype)
-    threshold = check_threshold(threshold, metric)
-    threads = _threads.resolve(threads)
-    found, _ = find_within(q, x, threshold, metric, eligible_rows(where, len(x.rows)), threads, progress)
-    return found
+    chosen = chosen or EUCLIDEAN
+    q, x = check_pair(queries, corpus, chosen, dtype)
+    threshold, threads = check_threshold(threshold, chosen), _threads.resolve(threads)
+    request = Request(chosen, eligible_rows(where, len(x.rows)), threads, progress)
+    return find_within(q, x, threshold, request)[0]
 
 
 def explain(
     queries: Any,
     corpus: Any,
     k: int | None = None,
-    metric: str | None = None,
+    metric: MetricName | None = None,
     *,
     threshold: float | None = None,
     where: Any = None,
-    threads: Any = None,
+    threads: int | None = None,
     dtype: Any = None,
 ) -> Explanation:
     """
@@ -231,33 +222,15 @@ def explain(
     >>> import numpy as np
     >>> import vecblade as vb
     >>> corpus = np.random.default_rng(0).standard_normal((5000, 64), dtype=np.float32)
-    >>> told = vb.explain(corpus[:50], corpus, k=10)
-    >>> told.plan, told.pairs, told.rescored < told.pairs / 10
+    >>> how = vb.explain(corpus[:50], corpus, k=10)
+    >>> how.plan, how.pairs, how.rescored < how.pairs / 10
     ('sieve', 250000, True)
     """
     if (k is None) == (threshold is None):
         raise ValueError(f"explain takes either k or threshold; got k={k!r} and threshold={threshold!r}")
-    number_of_threads = _threads.resolve(threads)
+    threads, chosen = _threads.resolve(threads), given(metric)
     if isinstance(corpus, FlatIndex):
-        queries, metric = corpus.agreed_queries(queries, metric, dtype), corpus.metric
-        with corpus._gate.reading():
-            q, source, eligible = corpus._ready(corpus._held, queries, where)
-            return _explained(q, source, k, threshold, metric, eligible, number_of_threads)
-    metric = "euclidean" if metric is None else metric
-    metric_number(metric)
-    q, x = check_pair(queries, corpus, metric, dtype)
-    return _explained(q, x, k, threshold, metric, eligible_rows(where, len(x.rows)), number_of_threads)
-
-
-def _explained(
-    q: Queries,
-    corpus: Corpus,
-    k: int | None,
-    threshold: float | None,
-    metric: str,
-    eligible: Eligible,
-    threads: int,
-) -> Explanation:
-    if threshold is None:
-        return find_topk(q, corpus, check_k(k), metric, eligible, threads, None)[1]
-    return find_within(q, corpus, check_threshold(threshold, metric), metric, eligible, threads, None)[1]
+        return corpus._explain(corpus._agreed_queries(queries, chosen, dtype), k, threshold, where, threads)
+    chosen = chosen or EUCLIDEAN
+    q, x = check_pair(queries, corpus, chosen, dtype)
+    return explained(q, x, Request(chosen, eligible_rows(where, len(x.rows)), threads), k, threshold)

@@ -1,78 +1,43 @@
 """
 Exact search: the k best rows, or all rows within a threshold.
 
-`Corpus` is what is searched (an array as it comes, or the rows of an index with codes made before), and
-`find_topk` and `find_within` are the searches, after all checks.
+`Corpus` is what is searched (an array as it comes, or the rows of an index with codes made before), `Request`
+what is asked, and `find_topk` and `find_within` are the searches, after all checks.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import _core, _threads
 from .._rows import arrays
-from .where import Eligible
+from .results import Explanation, TopK, Within
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-
-class TopK(NamedTuple):
-    """The best corpus rows for each query, best first: row numbers (int64) and metric values."""
-
-    indices: np.ndarray
-    values: np.ndarray
+    from .._metrics import Metric
+    from .where import Eligible
 
 
-class Within(NamedTuple):
-    """
-    Every pair at least as close as a threshold, as compressed sparse rows.
+@dataclass(frozen=True)
+class Request:
+    """What is asked of a search, besides its two sides and how many rows, or how close."""
 
-    ``indices[offsets[i]:offsets[i + 1]]`` are the corpus rows found for query i, ascending, and
-    the same slice of ``values`` holds their metric values. As a sparse matrix:
-    ``scipy.sparse.csr_array((values, indices, offsets), shape=(n, m))``.
-    """
+    metric: Metric
+    eligible: Eligible
+    threads: int
+    progress: Callable[[float, float], object] | None = None
+    # The type of the values; None: the metric's.
+    dtype: np.dtype[Any] | None = None
 
-    offsets: np.ndarray
-    indices: np.ndarray
-    values: np.ndarray
-
-
-class Explanation(NamedTuple):
-    """
-    How a search went about its work.
-
-    Attributes
-    ----------
-    plan : str
-        ``"rows"``: every query met every row. ``"sieve"``: int8 codes of the rows were made on the way,
-        and ruled most pairs out. ``"codes"``: the same with the codes of a `FlatIndex`.
-    pairs : int
-        Pairs of a query and a row that the search was about.
-    sifted : int
-        Of these, how many were compared by codes,
-    rescored : int
-        and how many were measured by their elements: what the codes did not rule out, and the rest.
-    """
-
-    plan: str
-    pairs: int
-    sifted: int
-    rescored: int
-
-    def and_then(self, job: Any) -> Explanation:
-        """With what a completed search job did."""
-        return self.plus(job.told())
-
-    def plus(self, later: tuple[str, int, int, int]) -> Explanation:
-        """With what was done after it."""
-        _, pairs, sifted, rescored = self
-        plan, more, more_sifted, more_rescored = later
-        return Explanation(plan, pairs + more, sifted + more_sifted, rescored + more_rescored)
+    def values_of(self, q: Queries, corpus: Corpus) -> np.dtype[Any]:
+        """The type of the values of these two sides."""
+        return self.dtype or self.metric.value_dtype(q.dtype, corpus.dtype, corpus.rows.shape[1])
 
 
 @dataclass(frozen=True)
@@ -81,7 +46,7 @@ class Queries:
 
     rows: np.ndarray
     dtype: np.dtype[Any]
-    single: bool
+    single: bool = False
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -89,8 +54,9 @@ class Queries:
     def pieces(self) -> Iterator[tuple[int, np.ndarray]]:
         return arrays.blocks(self.rows, self.dtype)
 
-
-NOTHING = Explanation("rows", 0, 0, 0)
+    def shaped(self, found: TopK) -> TopK:
+        """What was found, without its first axis for a single query."""
+        return TopK(found.indices[0], found.values[0]) if self.single else found
 
 
 @dataclass(frozen=True)
@@ -110,7 +76,10 @@ class Corpus:
                 yield start, some, part
 
 
-def check_pair(queries: Any, corpus: Any, metric: str, dtype: Any) -> tuple[Queries, Corpus]:
+# ---- checks --------------------------------------------------------------------------------
+
+
+def check_pair(queries: Any, corpus: Any, metric: Metric, dtype: Any = None) -> tuple[Queries, Corpus]:
     """The two sides of a search over an array."""
     reading = arrays.check_reading(dtype, metric)
     x = arrays.rows(corpus, "corpus", (2,), reading)
@@ -132,7 +101,7 @@ def check_k(k: Any) -> int:
     return count
 
 
-def check_threshold(threshold: Any, metric: str) -> float:
+def check_threshold(threshold: Any, metric: Metric) -> float:
     if isinstance(threshold, (bool, str, bytes)):
         raise TypeError(f"threshold must be a number, not {threshold!r}")
     try:
@@ -143,40 +112,36 @@ def check_threshold(threshold: Any, metric: str) -> float:
         raise TypeError(f"threshold must be a number, not {threshold!r}") from None
     if not math.isfinite(value):
         raise ValueError(f"threshold must be finite, not {value}")
-    if value < 0 and metric not in _core.SIMILARITIES:
+    if value < 0 and not metric.is_similarity:
         raise ValueError(
-            f"threshold must not be negative for the distance {metric!r}, which never is; got {value}"
+            f"threshold must not be negative for the distance {metric.name!r}, which never is; got {value}"
         )
     return value
 
 
-def find_topk(
-    q: Queries,
-    corpus: Corpus,
-    k: int,
-    metric: str,
-    eligible: Eligible,
-    threads: int,
-    progress: Callable[[float, float], object] | None,
-    dtype: np.dtype[Any] | None = None,
-) -> tuple[TopK, Explanation]:
-    """With values of this type, or of the metric's."""
-    k = min(k, eligible.count)
+# ---- searches ------------------------------------------------------------------------------
+
+# What no search has done.
+NOTHING = Explanation("rows", 0, 0, 0)
+
+
+def combined(earlier: Explanation, later: tuple[str, int, int, int]) -> Explanation:
+    """What both searches did, with the plan of the later one."""
+    _, pairs, sifted, rescored = earlier
+    plan, more, more_sifted, more_rescored = later
+    return Explanation(plan, pairs + more, sifted + more_sifted, rescored + more_rescored)
+
+
+def find_topk(q: Queries, corpus: Corpus, k: int, request: Request) -> tuple[TopK, Explanation]:
+    k = min(k, request.eligible.count)
     indices, scores = np.empty((len(q), k), np.int64), np.empty((len(q), k), np.float64)
-    told = NOTHING
+    stats = NOTHING
     if k:
         for start, some in q.pieces():
             part = slice(start, start + len(some))
-            told = _topk_into(
-                some, corpus, metric, eligible, threads, progress, indices[part], scores[part], told
-            )
-    _core.values_of(_core.METRICS[metric], corpus.rows.shape[1], scores)
-    return TopK(indices, rounded(scores, dtype or value_dtype(metric, q, corpus))), told
-
-
-def value_dtype(metric: str, q: Queries, corpus: Corpus) -> np.dtype[Any]:
-    """The type of the metric's values."""
-    return _core.value_dtype(_core.METRICS[metric], q.dtype, corpus.dtype, corpus.rows.shape[1])
+            stats = _topk_into(TopK(indices[part], scores[part]), some, corpus, request, stats)
+    _core.values_of(request.metric.number, corpus.rows.shape[1], scores)
+    return TopK(indices, rounded(scores, request.values_of(q, corpus))), stats
 
 
 def rounded(values: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
@@ -185,31 +150,21 @@ def rounded(values: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
 
 
 def _topk_into(
-    q: np.ndarray,
-    corpus: Corpus,
-    metric: str,
-    eligible: Eligible,
-    threads: int,
-    progress: Callable[[float, float], object] | None,
-    indices: np.ndarray,
-    scores: np.ndarray,
-    told: Explanation,
+    best: TopK, q: np.ndarray, corpus: Corpus, request: Request, stats: Explanation
 ) -> Explanation:
-    """Search the pieces of the corpus one by one, keeping the best so far."""
+    """Search the pieces of the corpus one by one, keeping the best so far, with scores for values."""
+    (indices, scores), metric, threads = best, request.metric.number, request.threads
     k, filled = indices.shape[1], 0
-    for start, some, part in corpus.pieces(eligible):
+    for start, some, part in corpus.pieces(request.eligible):
         n = min(k, part.count)
-        if n == k and part.count == eligible.count:
-            found, ranks = indices, scores
-        else:
-            found, ranks = np.empty((len(q), n), np.int64), np.empty((len(q), n), np.float64)
+        whole = n == k and part.count == request.eligible.count
+        found, ranks = best if whole else (np.empty((len(q), n), np.int64), np.empty((len(q), n), np.float64))
         job = _core.topk(
-            *(_core.METRICS[metric], q, some, corpus.codes, part.mask, part.ids, part.count),
-            *(n, threads, found, ranks),
+            metric, q, some, corpus.codes, part.mask, part.ids, part.count, n, threads, found, ranks
         )
-        _threads.run(job, threads, progress)
-        told = told.and_then(job)
-        if found is indices:
+        _threads.run(job, threads, request.progress)
+        stats = combined(stats, job.told())
+        if whole:
             indices += start
             break
         # Earlier rows first, so that a stable sort ranks ties by row; NaN sorts last.
@@ -220,34 +175,32 @@ def _topk_into(
             order = np.argsort(both, axis=1, kind="stable")[:, :filled]
         scores[:, :filled] = np.take_along_axis(both, order, axis=1)
         indices[:, :filled] = np.take_along_axis(rows, order, axis=1)
-    return told
+    return stats
 
 
-def find_within(
-    q: Queries,
-    corpus: Corpus,
-    threshold: float,
-    metric: str,
-    eligible: Eligible,
-    threads: int,
-    progress: Callable[[float, float], object] | None,
-    dtype: np.dtype[Any] | None = None,
-) -> tuple[Within, Explanation]:
-    """With values of this type, or of the metric's."""
-    parts, told = [], NOTHING
-    dtype = dtype or value_dtype(metric, q, corpus)
+def find_within(q: Queries, corpus: Corpus, threshold: float, request: Request) -> tuple[Within, Explanation]:
+    parts, stats = [], NOTHING
+    metric, threads, dtype = request.metric.number, request.threads, request.values_of(q, corpus)
     for first, some in q.pieces():
-        for start, others, part in corpus.pieces(eligible):
+        for start, others, part in corpus.pieces(request.eligible):
             job = _core.within(
-                *(_core.METRICS[metric], some, others, corpus.codes, part.mask, part.ids, part.count),
-                *(threshold, dtype, threads),
+                metric, some, others, corpus.codes, part.mask, part.ids, part.count, threshold, dtype, threads
             )
-            _threads.run(job, threads, progress)
-            told = told.and_then(job)
+            _threads.run(job, threads, request.progress)
+            stats = combined(stats, job.told())
             parts.append((first, start, *job.found()))
     alone = len(parts) == 1 and parts[0][:2] == (0, 0)
     offsets, indices, values = parts[0][2:] if alone else _joined(parts, len(q))
-    return Within(offsets, indices, rounded(values, dtype)), told
+    return Within(offsets, indices, rounded(values, dtype)), stats
+
+
+def explained(
+    q: Queries, corpus: Corpus, request: Request, k: int | None, threshold: float | None
+) -> Explanation:
+    """What a search does that is for the k closest rows, or for all within a threshold."""
+    if threshold is None:
+        return find_topk(q, corpus, check_k(k), request)[1]
+    return find_within(q, corpus, check_threshold(threshold, request.metric), request)[1]
 
 
 def _joined(parts: list[tuple[int, int, np.ndarray, np.ndarray, np.ndarray]], queries: int) -> Any:

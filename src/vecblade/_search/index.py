@@ -1,42 +1,37 @@
 """`FlatIndex`: rows prepared once, searched often."""
 
-from __future__ import annotations
-
 import os
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any, Self
 
 import numpy as np
 
-from .. import _core, _threads, _writing
+from .. import _core, _metrics, _threads, _writing
 from .._core import BITS
-from .._metrics import metric_number
+from .._metrics import Metric, MetricName
 from .._rows import arrays, memory
 from . import file as files
 from .engine import (
     NOTHING,
     Corpus,
-    Explanation,
     Queries,
-    TopK,
-    Within,
+    Request,
     check_k,
     check_threshold,
+    combined,
+    explained,
     find_topk,
     find_within,
 )
 from .gate import Gate
+from .results import Explanation, TopK, Within
 from .store import Store
-from .where import Eligible, eligible_rows
+from .where import eligible_rows
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Progress = Callable[[float, float], object] | None
+Progress = Callable[[float, float], object] | None
 
 # One row in so many more fits into what an index copies: the first `add` of a few then copies nothing.
 SPARE = 64
-# The attributes of an index; a subclass may have more.
-OWN = {"_metric", "_reading", "_held", "_stats", "_gate"}
 
 
 class FlatIndex:
@@ -111,20 +106,27 @@ class FlatIndex:
     array([3])
     """
 
+    # Whatever else an instance has is a subclass's, or its user's, and pickled with it.
+    __slots__ = ("__dict__", "__weakref__", "_gate", "_held", "_metric", "_reading", "_stats")
+
+    _metric: Metric
+    _held: Store
     _reading: str | None
+    _stats: Explanation
+    _gate: Gate
 
     def __init__(
         self,
         corpus: Any,
-        metric: str = "euclidean",
+        metric: MetricName = "euclidean",
         *,
         threads: Any = None,
         progress: Progress = None,
         dtype: Any = None,
         copy: bool | None = None,
     ):
-        number = metric_number(metric)
-        reading = arrays.check_reading(dtype, metric)
+        chosen = _metrics.resolve(metric)
+        reading = arrays.check_reading(dtype, chosen)
         copy = memory.check_copy(copy)
         threads = _threads.resolve(threads)
         _threads.check_progress(progress)
@@ -132,10 +134,10 @@ class FlatIndex:
         count, kind = len(rows), arrays.working_dtype(rows)
         if not (arrays.readable(rows, kind) and memory.stays(corpus, rows, copy)):
             rows = memory.copied(rows, kind, count + count // SPARE)
-        self._start(metric, Store.of(number, rows, count, threads, progress), reading)
+        self._start(Store.of(chosen, rows, count, threads, progress), reading)
 
-    def _start(self, metric: str, held: Store, reading: str | None) -> None:
-        self._metric = metric
+    def _start(self, held: Store, reading: str | None) -> None:
+        self._metric = held.metric
         self._held = held
         # What unsigned integers are taken for that are to meet the rows; those of ml_dtypes do not tell.
         self._reading = "bits" if held.rows.dtype == BITS else reading
@@ -145,8 +147,9 @@ class FlatIndex:
     # ---- what it is ---------------------------------------------------------------------
 
     @property
-    def metric(self) -> str:
-        return self._metric
+    def metric(self) -> MetricName:
+        name: MetricName = self._metric.name  # type: ignore[assignment]
+        return name
 
     @property
     def vectors(self) -> np.ndarray:
@@ -172,7 +175,7 @@ class FlatIndex:
     def __repr__(self) -> str:
         held = self._held
         count, d, dtype = len(held), held.rows.shape[1], held.rows.dtype
-        return f"FlatIndex({count} x {d} {arrays.type_name(dtype)}, metric={self._metric!r})"
+        return f"FlatIndex({count} x {d} {arrays.type_name(dtype)}, metric={self.metric!r})"
 
     # ---- searching ------------------------------------------------------------------------
 
@@ -202,15 +205,14 @@ class FlatIndex:
         with self._gate.reading():
             held = self._held
             if plain and held.live is None:
-                small = _core.topk_plain(held.metric, queries, held.placed, k, held.codes)
+                small = _core.topk_plain(held.metric.number, queries, held.placed, k, held.codes)
                 if small is not None:
                     self._count_in(small[0].told())
                     return TopK(*small[1:])
-            q, corpus, eligible = self._ready(held, queries, where)
-            found, told = find_topk(q, corpus, k, self._metric, eligible, threads, progress)
-            found = held.numbered(found)
-            self._count_in(told)
-        return TopK(found.indices[0], found.values[0]) if q.single else found
+            q, corpus, request = self._asked(held, queries, where, threads, progress)
+            found, stats = find_topk(q, corpus, k, request)
+            self._count_in(stats)
+        return q.shaped(held.numbered(found))
 
     def within(
         self,
@@ -241,24 +243,32 @@ class FlatIndex:
         _threads.check_progress(progress)
         with self._gate.reading():
             held = self._held
-            q, corpus, eligible = self._ready(held, queries, where)
-            found, told = find_within(q, corpus, threshold, self._metric, eligible, threads, progress)
-            found = held.numbered(found)
-            self._count_in(told)
-        return found
+            q, corpus, request = self._asked(held, queries, where, threads, progress)
+            found, stats = find_within(q, corpus, threshold, request)
+            self._count_in(stats)
+        return held.numbered(found)
 
-    def agreed_queries(self, queries: Any, metric: Any, dtype: Any) -> Any:
+    def _explain(
+        self, queries: Any, k: int | None, threshold: float | None, where: Any, threads: int
+    ) -> Explanation:
+        """For `explain`, whose searches do not count."""
+        with self._gate.reading():
+            return explained(*self._asked(self._held, queries, where, threads, None), k, threshold)
+
+    def _agreed_queries(self, queries: Any, metric: Metric | None, dtype: Any) -> Any:
         """Queries of a call that has a metric and a dtype of its own, which have to be those of the index."""
         if metric not in (None, self._metric):
-            raise ValueError(f"metric={metric!r}, but the index has metric {self._metric!r}")
+            raise ValueError(f"metric={metric.name!r}, but the index has metric {self.metric!r}")
         reading = arrays.check_reading(dtype, self._metric)
         if (reading == "bits") != (self._reading == "bits") and reading is not None:
             takes = repr(self._reading) if self._reading else arrays.type_name(self._held.rows.dtype)
             raise ValueError(f"dtype={dtype!r}, but the index takes {takes}")
         return arrays.rows(queries, "queries", (1, 2), reading) if reading == "bfloat16" else queries
 
-    def _ready(self, held: Store, queries: Any, where: Any) -> tuple[Queries, Corpus, Eligible]:
-        """Queries, rows in their places, and which may be found. (Another reader may replace self._held.)"""
+    def _asked(
+        self, held: Store, queries: Any, where: Any, threads: int, progress: Progress
+    ) -> tuple[Queries, Corpus, Request]:
+        """Both sides of a search, and what is asked. (Another reader may replace self._held meanwhile.)"""
         rows = held.placed
         q = arrays.rows(queries, "queries", (1, 2), self._reading)
         arrays.same_width(q, "queries", rows, "the index")
@@ -266,14 +276,14 @@ class FlatIndex:
         if rows.dtype in (*arrays.WHOLE, BITS):  # which are measured with their own type only
             q = arrays.exactly(q, "queries", rows.dtype, "the index")
         dtype, _ = arrays.agreed(q, "queries", rows, "the index")
-        corpus = Corpus(rows, rows.dtype, held.codes)
-        return Queries(q, dtype, single), corpus, held.eligible(where)
+        request = Request(self._metric, held.eligible(where), threads, progress)
+        return Queries(q, dtype, single), Corpus(rows, rows.dtype, held.codes), request
 
-    def _count_in(self, told: tuple[str, int, int, int]) -> None:
-        self._gate.guard(self._add_stats, told)
+    def _count_in(self, stats: tuple[str, int, int, int]) -> None:
+        self._gate.guard(self._add_stats, stats)
 
-    def _add_stats(self, told: tuple[str, int, int, int]) -> None:
-        self._stats = self._stats.plus(told)
+    def _add_stats(self, stats: tuple[str, int, int, int]) -> None:
+        self._stats = combined(self._stats, stats)
 
     # ---- changing ---------------------------------------------------------------------------
 
@@ -380,10 +390,10 @@ class FlatIndex:
     def _save_to(self, out: _writing.Output) -> None:
         with self._gate.writing():
             held = self._compacted()
-            files.save(out, self._metric, held.placed, *held.exact_codes(), self._reading)
+            files.save(out, self.metric, held.placed, *held.exact_codes(), self._reading)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], *, mmap: bool = True, verify: bool = False) -> FlatIndex:
+    def load(cls, path: str | os.PathLike[str], *, mmap: bool = True, verify: bool = False) -> Self:
         """
         An index from a file that `save` wrote.
 
@@ -413,7 +423,7 @@ class FlatIndex:
         """
         index = cls.__new__(cls)
         metric, rows, *codes, reading = files.load(path, mmap, verify)
-        index._start(metric, Store.kept(_core.METRICS[metric], rows, *codes), reading)
+        index._start(Store.kept(_metrics.BY_NAME[metric], rows, *codes), reading)
         return index
 
     def __getstate__(self) -> dict[str, Any]:
@@ -421,17 +431,17 @@ class FlatIndex:
             held = self._compacted()
             panels, center = held.exact_codes()
             return {
-                "metric": self._metric,
+                "metric": self.metric,
                 "rows": np.array(held.placed),
                 "reading": self._reading,
                 "panels": np.array(panels),
                 "center": np.array(center),
-                "more": {name: value for name, value in vars(self).items() if name not in OWN},
+                "more": dict(vars(self)),
             }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        number, panels = _core.METRICS[state["metric"]], memory.aligned(state["panels"].size)
+        panels = memory.aligned(state["panels"].size)
         panels[:] = state["panels"]
-        held = Store.kept(number, state["rows"], panels, state["center"])
-        self._start(state["metric"], held, state.get("reading"))
+        metric = _metrics.BY_NAME[state["metric"]]
+        self._start(Store.kept(metric, state["rows"], panels, state["center"]), state.get("reading"))
         vars(self).update(state["more"])

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import _core, _threads
+from .. import _core
+from .._metrics import BY_NAME
 from .._rows import arrays
 from .._rows.convert import Quantized, pack_bits, quantize
-from .engine import Corpus, Queries, TopK, check_k, check_pair, find_topk
+from .engine import Corpus, Queries, Request, check_pair, find_topk
 from .index import FlatIndex
-from .where import Eligible, eligible_rows
+from .results import TopK
+from .where import Eligible
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-ANGLES = ("cosine", "cosine_similarity")
+    from .._metrics import Metric
+
 OVERSAMPLE = 10
 
 
@@ -32,53 +35,57 @@ class Stage:
 
     codes: np.ndarray
     encode: Callable[[np.ndarray], Any]
-    find: Callable[..., TopK]
+    find: Callable[[Any, int, Request], TopK]
     agree: Callable[[np.ndarray, np.ndarray], np.ndarray]
     reason: str
 
 
-def two_stages(
-    queries: Any,
-    corpus: Any,
-    k: Any,
-    metric: str,
-    where: Any,
-    threads: Any,
-    progress: Any,
-    dtype: Any,
-    rescore: Any,
-    oversample: Any,
-) -> TopK:
-    """`topk` with `rescore`."""
-    k, threads = check_k(k), _threads.resolve(threads)
+@dataclass(frozen=True)
+class TwoStages:
+    """Both stages of a search, their sides checked: `topk` with `rescore`."""
+
+    stage: Stage
+    queries: Queries
+    originals: Corpus
+    metric: Metric
+
+    def find(self, k: int, oversample: int, request: Request) -> TopK:
+        encoded = self.stage.encode(self.queries.rows)
+        check_codes(self.stage, self.originals.rows)
+        near = self.stage.find(encoded, k * oversample, request)
+        return self.queries.shaped(closest(self.queries, self.originals, near.indices, k, request))
+
+
+def check_oversample(oversample: Any) -> int:
     oversample = OVERSAMPLE if oversample is None else oversample
     if isinstance(oversample, bool) or not hasattr(oversample, "__index__") or oversample < 1:
         raise ValueError(f"oversample must be an integer of at least 1, not {oversample!r}")
-    if metric in _core.BIT_METRICS:
-        raise ValueError(f"metric={metric!r} is of bits; with rescore it has to be one of numbers")
+    return int(oversample)
+
+
+def two_stages(queries: Any, corpus: Any, rescore: Any, metric: Metric, dtype: Any) -> TwoStages:
+    if metric.takes_bits:
+        raise ValueError(f"metric={metric.name!r} is of bits; with rescore it has to be one of numbers")
     # A corpus of uint8 is bits here, whatever `dtype` says of the originals.
     reading = None if dtype == "bits" else arrays.check_reading(dtype)
     originals = arrays.rows(rescore, "rescore", (2,), reading)
     given = arrays.rows(queries, "queries", (1, 2), reading)
     arrays.same_width(given, "queries", originals, "rescore")
-    arrays.agreed(given, "queries", originals, "rescore")
-    q = np.atleast_2d(given)
+    ours, theirs = arrays.agreed(given, "queries", originals, "rescore")
     stage = first_stage(corpus, originals, metric, reading)
     if len(stage.codes) != len(originals):
         raise ValueError(
             f"corpus has {len(stage.codes)} rows and rescore {len(originals)}; they must be equal"
         )
-    encoded = stage.encode(q)
-    check_codes(stage, originals)
-    near = stage.find(encoded, k * int(oversample), where, threads, progress)
-    found = closest(q, originals, near.indices, k, metric, threads)
-    return TopK(found.indices[0], found.values[0]) if given.ndim == 1 else found
+    q = Queries(np.atleast_2d(given), ours, given.ndim == 1)
+    return TwoStages(stage, q, Corpus(originals, theirs), metric)
 
 
 # ---- the first stage -----------------------------------------------------------------------
 
 
-def first_stage(corpus: Any, originals: np.ndarray, metric: str, reading: str | None) -> Stage:
+def first_stage(corpus: Any, originals: np.ndarray, metric: Metric, reading: str | None) -> Stage:
+    find: Callable[[Any, int, Request], TopK]
     d = originals.shape[1]
     if isinstance(corpus, FlatIndex):
         if corpus.metric != "hamming":
@@ -87,7 +94,8 @@ def first_stage(corpus: Any, originals: np.ndarray, metric: str, reading: str | 
             )
         check_bytes(corpus.vectors.shape[1], d)
 
-        def find(q: Any, count: int, where: Any, threads: int, progress: Any) -> TopK:
+        def find(q: Any, count: int, request: Request) -> TopK:
+            where, threads, progress = request.eligible.where, request.threads, request.progress
             return corpus.search(q, count, where=where, threads=threads, progress=progress)
 
         return Stage(corpus.vectors, signs, find, signs_agree, NO_SIGNS)
@@ -101,7 +109,7 @@ def first_stage(corpus: Any, originals: np.ndarray, metric: str, reading: str | 
         )
     if codes.dtype == np.uint8:
         check_bytes(width, d)
-        return Stage(codes, signs, search(codes, "hamming", "bits"), signs_agree, NO_SIGNS)
+        return Stage(codes, signs, search(codes, BY_NAME["hamming"], "bits"), signs_agree, NO_SIGNS)
     if codes.dtype == np.int8:
         if width != d:
             signed = width == (d + 7) // 8
@@ -126,12 +134,12 @@ def known_scales(made: Quantized) -> np.ndarray:
     )
 
 
-def search(codes: np.ndarray, metric: str, reading: str | None) -> Callable[..., TopK]:
+def search(codes: np.ndarray, metric: Metric, reading: str | None) -> Callable[[Any, int, Request], TopK]:
     """Search the codes for encoded queries."""
 
-    def find(q: Any, count: int, where: Any, threads: int, progress: Any) -> TopK:
+    def find(q: Any, count: int, request: Request) -> TopK:
         ours, theirs = check_pair(q, codes, metric, reading)
-        return find_topk(ours, theirs, count, metric, eligible_rows(where, len(codes)), threads, progress)[0]
+        return find_topk(ours, theirs, count, replace(request, metric=metric))[0]
 
     return find
 
@@ -166,17 +174,17 @@ def levelled(q: np.ndarray) -> np.ndarray:
     return wide / np.where(most > 0, most, 1.0)
 
 
-def quantizer(scales: np.ndarray | None, metric: str) -> Callable[[np.ndarray], np.ndarray]:
+def quantizer(scales: np.ndarray | None, metric: Metric) -> Callable[[np.ndarray], np.ndarray]:
     """What makes int8 codes of queries that go with codes of rows with these scales."""
-    if metric in ANGLES:
+    if metric.is_angle:
         return lambda q: quantize(levelled(q)).codes
     if scales is None or len(scales) != 1:
         what = "only codes" if scales is None else "a scale for each row"
         raise ValueError(
-            f"corpus has {what}, and metric {metric!r} needs one scale for all: pass what "
+            f"corpus has {what}, and metric {metric.name!r} needs one scale for all: pass what "
             f"vb.quantize(X, scale='global') returned"
         )
-    if metric == "dot":
+    if metric.name == "dot":
         return lambda q: quantize(levelled(q)).codes
     return lambda q: quantize(plain(q), scales[0]).codes
 
@@ -192,9 +200,9 @@ NO_SIGNS = (
 )
 
 
-def no_scaled(metric: str) -> str:
-    scale = "" if metric in ANGLES else ", 'global'"
-    one = "a row" if metric in ANGLES else "all rows"
+def no_scaled(metric: Metric) -> str:
+    scale = "" if metric.is_angle else ", 'global'"
+    one = "a row" if metric.is_angle else "all rows"
     return (
         f"they are not its numbers over one scale for {one}, rounded (or its rows are in another order). By "
         f"codes with a scale or an offset for each dimension, as other libraries make them, a search would "
@@ -235,7 +243,9 @@ def prefixes_agree(codes: np.ndarray, rows: np.ndarray) -> np.ndarray:
         return np.asarray(~(np.linalg.norm(unit[0] - unit[1], axis=1) > 0.1))
 
 
-def scaled_agree(metric: str, scales: np.ndarray | None, codes: np.ndarray, rows: np.ndarray) -> np.ndarray:
+def scaled_agree(
+    metric: Metric, scales: np.ndarray | None, codes: np.ndarray, rows: np.ndarray
+) -> np.ndarray:
     """
     Whether some factor takes each row to numbers that round to its codes.
 
@@ -254,9 +264,9 @@ def scaled_agree(metric: str, scales: np.ndarray | None, codes: np.ndarray, rows
         most = np.maximum(*ends).min(axis=1, initial=np.inf)
         known = None if scales is None else 1 / scales.reshape(-1)[:1].astype(np.float64)
     agree = np.asarray((least <= most) & (~at_zero | ((low <= 0) & (high >= 0))).all(axis=1))
-    if metric in ANGLES or not len(agree):
+    if metric.is_angle or not len(agree):
         return agree
-    factors = least if metric == "dot" or known is None else known
+    factors = least if metric.name == "dot" or known is None else known
     common = agree & (least <= factors[:, None]) & (factors[:, None] <= most)
     return np.asarray(common[np.argmax(common.sum(axis=1))])
 
@@ -264,24 +274,18 @@ def scaled_agree(metric: str, scales: np.ndarray | None, codes: np.ndarray, rows
 # ---- the second stage ----------------------------------------------------------------------
 
 
-def closest(
-    q: np.ndarray, originals: np.ndarray, candidates: np.ndarray, k: int, metric: str, threads: int
-) -> TopK:
+def closest(q: Queries, originals: Corpus, candidates: np.ndarray, k: int, request: Request) -> TopK:
     """The k closest of each query's candidates."""
-    ours, theirs = arrays.agreed(q, "queries", originals, "rescore")
-    k = min(k, candidates.shape[1])
-    found = TopK(
-        np.empty((len(q), k), np.int64),
-        np.empty((len(q), k), _core.value_dtype(_core.METRICS[metric], ours, theirs, q.shape[1])),
-    )
-    in_place = arrays.readable(originals, theirs)
+    shape = len(q), min(k, candidates.shape[1])
+    found = TopK(np.empty(shape, np.int64), np.empty(shape, request.values_of(q, originals)))
+    in_place = arrays.readable(originals.rows, originals.dtype)
     for i, rows in enumerate(np.sort(candidates, axis=1)):
         if in_place:
             some, eligible = originals, Eligible(None, rows, len(rows))
         else:  # converting all of them for a few would take longer than the search
-            some, eligible = originals[rows], Eligible(None, None, len(rows))
-        query, corpus = Queries(q[i : i + 1], ours, False), Corpus(some, theirs)
-        best, _ = find_topk(query, corpus, k, metric, eligible, threads, None)
+            some, eligible = replace(originals, rows=originals.rows[rows]), Eligible(None, None, len(rows))
+        one = replace(q, rows=q.rows[i : i + 1])
+        best, _ = find_topk(one, some, shape[1], replace(request, eligible=eligible, progress=None))
         found.indices[i] = best.indices if in_place else rows[best.indices]
         found.values[i] = best.values
     return found

@@ -20,11 +20,13 @@ import numpy as np
 
 from .. import _core, _threads
 from .._rows.memory import aligned, copied, empty, pieces
-from .engine import TopK, Within
+from .results import TopK, Within
 from .where import Eligible, eligible_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from .._metrics import Metric
 
     Progress = Callable[[float, float], object] | None
 
@@ -45,7 +47,7 @@ class Store:
 
     Attributes
     ----------
-    metric : int
+    metric : Metric
     rows : ndarray
         With room behind `count`, if they are the index's own.
     count : int
@@ -60,7 +62,7 @@ class Store:
         A mask of the others, and of the room; None if nothing is gone.
     """
 
-    metric: int
+    metric: Metric
     rows: np.ndarray
     count: int
     panels: np.ndarray
@@ -70,15 +72,17 @@ class Store:
     live: np.ndarray | None = None
 
     @classmethod
-    def of(cls, metric: int, rows: np.ndarray, count: int, threads: int, progress: Progress = None) -> Store:
+    def of(
+        cls, metric: Metric, rows: np.ndarray, count: int, threads: int, progress: Progress = None
+    ) -> Store:
         """Of these rows, and room behind `count`, with new codes."""
         panels, center = (aligned(size) for size in _core.codes_bytes(len(rows), rows.shape[1]))
         if len(panels) and count:
-            _threads.run(_core.encode(metric, rows[:count], 0, panels, center), threads, progress)
+            _threads.run(_core.encode(metric.number, rows[:count], 0, panels, center), threads, progress)
         return cls(metric, rows, count, panels, center, count)
 
     @classmethod
-    def kept(cls, metric: int, rows: np.ndarray, panels: np.ndarray, center: np.ndarray) -> Store:
+    def kept(cls, metric: Metric, rows: np.ndarray, panels: np.ndarray, center: np.ndarray) -> Store:
         """Of what was kept in a file or a pickle."""
         own = aligned(len(center))  # for what encodes more rows, and may write there
         own[:] = center
@@ -169,7 +173,7 @@ class Store:
         # them says that the center is there.
         d, before = self.rows.shape[1], start - PANEL
         beside = aligned(_core.codes_bytes(self.count - before, d)[0])
-        job = _core.encode(self.metric, self.rows[before : self.count], PANEL, beside, self.center)
+        job = _core.encode(self.metric.number, self.rows[before : self.count], PANEL, beside, self.center)
         _threads.run(job, threads)
         at, end = (_core.codes_bytes(n, d)[0] for n in (start, self.count))
         self.panels[at:end] = beside[at - end :]

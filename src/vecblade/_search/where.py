@@ -19,6 +19,11 @@ class Eligible:
     ids: np.ndarray | None
     count: int
 
+    @property
+    def where(self) -> np.ndarray | None:
+        """The same as an argument."""
+        return self.ids if self.mask is None else self.mask
+
     def part(self, start: int, stop: int) -> Eligible:
         """The same for a slice of the corpus."""
         if self.mask is not None:

@@ -8,10 +8,13 @@ import numpy
 
 from .. import _core, _measure, _threads
 from .._dropin import common
+from .._metrics import BY_NAME
 from .._rows import arrays
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+DOT = BY_NAME["dot"]
 
 # Both sides have one of these types. Sums of the first two are of the type itself, those of bytes exact.
 FLOATS, HALF, BYTES = frozenset("fd"), frozenset("e"), frozenset("bB")
@@ -67,7 +70,7 @@ def pair(a: Any, b: Any) -> tuple[numpy.ndarray, numpy.ndarray] | None:
 def sum_type(a: numpy.ndarray) -> numpy.dtype[Any]:
     """The type of a sum over the last axis."""
     if a.dtype.char in BYTES:
-        return _core.value_dtype(_core.METRICS["dot"], a.dtype, a.dtype, a.shape[-1])
+        return DOT.value_dtype(a.dtype, a.dtype, a.shape[-1])
     return a.dtype
 
 
@@ -116,10 +119,9 @@ def all_sums(a: numpy.ndarray, b: numpy.ndarray, out: Any = None) -> Any:
     dtype, shape = sum_type(a), (len(a), len(b))
     if out is not None and not fits(out, shape, dtype, a, b):
         return None
-    metric = _core.METRICS["dot"]
-    made = _core.value_dtype(metric, a.dtype, a.dtype, a.shape[1])
+    made = DOT.value_dtype(a.dtype, a.dtype, a.shape[1])
     into = out if out is not None and made == dtype else numpy.empty(shape, made)
-    _measure.pairwise_into(metric, a, None if a is b else b, a.dtype, into, _threads.resolve(None))
+    _measure.pairwise_into(DOT, a, None if a is b else b, a.dtype, into, _threads.resolve(None))
     if made == dtype:
         return into
     if out is None:
@@ -148,7 +150,7 @@ def left(name: str, a: Any, b: Any, out: Any = None, **options: Any) -> Any:
         return function(a, b, **options) if out is None else function(a, b, out=out, **options)
     x, y = both
     sums = numpy.asarray(function(x.astype(numpy.float64), y.astype(numpy.float64), **options))
-    sums = sums.astype(_core.value_dtype(_core.METRICS["dot"], x.dtype, x.dtype, summed(name, x, options)))
+    sums = sums.astype(DOT.value_dtype(x.dtype, x.dtype, summed(name, x, options)))
     if out is None:
         return sums if sums.ndim else sums[()]
     if not isinstance(out, numpy.ndarray) or out.shape != sums.shape:
