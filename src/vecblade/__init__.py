@@ -5,6 +5,8 @@ Row functions
     `dot`, `sqeuclidean`, `euclidean`, `cosine`, `cosine_similarity`, `hamming`, `jaccard`, `normalize`
 All pairs
     `pairwise`
+Metrics by name
+    `METRICS`
 Search
     `topk`, `within`, `FlatIndex`, `explain`
 Smaller types
@@ -21,6 +23,7 @@ from ._core import cosine, cosine_similarity, dot, euclidean, hamming, jaccard, 
 from ._dropin.patch import patch, unpatch
 from ._info import cpu_info
 from ._measure import normalize, pairwise
+from ._metrics import METRICS
 from ._rows.convert import Quantized, astype, pack_bits, quantize, unpack_bits
 from ._search.api import explain, topk, within
 from ._search.index import FlatIndex
@@ -30,6 +33,7 @@ from ._threads import get_num_threads, set_num_threads
 __version__: str
 
 __all__ = [
+    "METRICS",
     "Explanation",
     "FlatIndex",
     "Quantized",
@@ -59,7 +63,7 @@ __all__ = [
 ]
 
 # However the rooms inside are arranged, pickles and `help` name what is public by this module.
-for _name in __all__:
+for _name in set(__all__) - {"METRICS"}:
     globals()[_name].__module__ = "vecblade"
 
 

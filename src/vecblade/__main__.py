@@ -16,11 +16,19 @@ class Parser(argparse.ArgumentParser):
         super().error(visible(message))
 
 
+def metric_name(text: str) -> str:
+    from ._metrics import resolve
+
+    try:
+        return resolve(text).name
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def parser() -> argparse.ArgumentParser:
     """All commands; what they do is imported only when they run."""
-    from . import __version__, _core
+    from . import METRICS, __version__
 
-    metrics = tuple(_core.METRICS)
     top = Parser(
         prog="vecblade", description="Exact distances, dot products and cosines: on .npy files, and compared."
     )
@@ -31,14 +39,20 @@ def parser() -> argparse.ArgumentParser:
     search.add_argument("--corpus", required=True, metavar="X.npy", help="(m, d); memory-mapped")
     search.add_argument("--queries", required=True, metavar="Q.npy", help="(n, d) or (d,)")
     kind = search.add_mutually_exclusive_group()
-    kind.add_argument("-k", type=int, default=10, help="how many rows a query (default: 10)")
+    kind.add_argument("-k", type=int, default=10, help="results per query (default: 10)")
     kind.add_argument("--threshold", type=float, help="instead of -k: all rows at least this close")
-    search.add_argument("--metric", default="euclidean", choices=metrics, help="default: euclidean")
+    search.add_argument(
+        "--metric",
+        default="euclidean",
+        type=metric_name,
+        metavar=f"{{{','.join(METRICS)}}}",
+        help="default: euclidean",
+    )
     search.add_argument(
         "--dtype", choices=("bfloat16", "bits"), help="what uint16 or uint8 files hold (bits: packed)"
     )
     search.add_argument("--where", metavar="ROWS.npy", help="a boolean mask, or row ids: search only these")
-    search.add_argument("--texts", metavar="FILE", help="one line a corpus row, shown beside it")
+    search.add_argument("--texts", metavar="FILE", help="one line per corpus row, shown with it")
     search.add_argument("--threads", type=int, help="default: all usable CPUs")
     search.add_argument(
         "--format",
@@ -65,7 +79,7 @@ def parser() -> argparse.ArgumentParser:
         "-m", dest="module", action="store_true", help="a module instead, as python -m has it"
     )
     script.add_argument("script", metavar="script.py", help="or the name of a module")
-    script.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help="what is passed to it")
+    script.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help="arguments for the script")
 
     info = commands.add_parser("info", help="which instruction set runs, and which kernels")
     info.add_argument("--json", action="store_true")

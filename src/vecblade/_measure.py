@@ -16,7 +16,7 @@ def measure(metric: str, a: Any, b: Any, out: Any, threads: Any, dtype: Any) -> 
     a, b = arrays.numbers(a, "a", reading), arrays.numbers(b, "b", reading)
     for array, name in ((a, "a"), (b, "b")):
         if array.ndim == 0:
-            raise ValueError(f"{name} is a single number; accepted is an array of shape (..., d)")
+            raise ValueError(f"{name} is a single number; expected shape (..., d)")
     arrays.same_width(a, "a", b, "b")
     threads = _threads.resolve(threads)
     try:

@@ -57,4 +57,32 @@ def resolve(metric: Any) -> Metric:
     """The metric that a user names; a ValueError that says what may have been meant."""
     if isinstance(metric, str) and metric in BY_NAME:
         return BY_NAME[metric]
-    raise ValueError(f"metric={metric!r} is not known; known are {', '.join(map(repr, METRICS))}")
+    known = ", ".join(map(repr, METRICS))
+    raise ValueError(f"unknown metric {metric!r}{advice(metric)} Known: {known}")
+
+
+# What other libraries call them, in small letters and without anything between words.
+OTHER_NAMES = {
+    "dot": ("ip", "inner", "innerproduct", "dotproduct", "mips", "maxinnerproduct"),
+    "cosine_similarity": ("cossim", "cosinesim"),
+    "cosine": ("cos", "cosinedistance", "cosinedistances", "angular"),
+    "euclidean": ("l2", "euclid", "euclideandistance", "euclideandistances"),
+    "sqeuclidean": ("l2sq", "l2sqr", "sql2", "squaredl2", "l2squared", "sqeuclid", "squaredeuclidean"),
+    "hamming": ("hammingdistance", "matching"),
+    "jaccard": ("jaccarddistance", "tanimoto"),
+}
+L1 = ("l1", "manhattan", "cityblock", "taxicab")
+
+
+def advice(metric: Any) -> str:
+    """What may have been meant, as the rest of a sentence."""
+    name = metric if isinstance(metric, str) else str(getattr(metric, "__name__", ""))
+    letters = "".join(filter(str.isalnum, name.lower())).removeprefix("metric")
+    if letters in L1:
+        return "; there is no L1 distance."
+    names = {other: own for own, others in OTHER_NAMES.items() for other in others}
+    names |= {own.replace("_", ""): own for own in METRICS}
+    import difflib  # on demand: it takes long to import
+
+    near = difflib.get_close_matches(letters, names, 1, 0.8)
+    return f"; did you mean {names[near[0]]!r}?" if near else "."

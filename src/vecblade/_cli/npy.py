@@ -14,9 +14,9 @@ from .._search import file as files
 UNREADABLE = "not a readable .npy file ({})"
 # What else is given in the place of one, by how it begins.
 OTHERS = {
-    b"PK": "an archive of several arrays; a single .npy is accepted",
+    b"PK": "an archive of several arrays; expected a single .npy file",
     **{bytes([0x80, protocol]): UNREADABLE.format("it is a pickle") for protocol in range(2, 6)},
-    files.MAGIC: "a saved FlatIndex; a .npy file is accepted",
+    files.MAGIC: "a saved FlatIndex; expected a .npy file",
     b"PAR1": UNREADABLE.format("it is a Parquet file"),
     b"\x89HDF": UNREADABLE.format("it is an HDF5 file"),
     b"\x1f\x8b": UNREADABLE.format("it is compressed by gzip"),

@@ -180,7 +180,7 @@ def format_of(target: Target, form: str | None) -> str:
             continue
         if not known:
             raise ValueError(
-                f"--output: {name}: unknown suffix {suffix!r}; accepted are {', '.join(SUFFIXES)}, "
+                f"--output: {name}: unknown suffix {suffix!r}; expected {', '.join(SUFFIXES)}, "
                 f"or none, and --format"
             )
         if form not in (None, known):

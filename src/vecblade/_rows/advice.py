@@ -362,29 +362,29 @@ def other_dtype(x: Any, array: np.ndarray, name: str) -> str:
         )
     if dtype.char == "g":
         return (
-            f"; accepted are real numbers that float64 can hold. If rounding is right, "
+            f"; expected real numbers that float64 can hold. If rounding is right, "
             f"pass {called}.astype(np.float64)"
         )
     if dtype.kind == "c":
-        return "; accepted are real numbers"
+        return "; expected real numbers"
     if dtype.kind == "b":
         return (
             f"; pass {called}.astype(np.float32) to measure it as zeros and ones, "
             f"or vb.pack_bits({name}) to measure it as bits"
         )
-    accepted = "; accepted are float64, float32, float16, bfloat16 and integers"
+    expected = "; expected float64, float32, float16, bfloat16 or integers"
     if dtype.names:
         vectors = next((field for field in dtype.names if dtype[field].shape), None)
         if vectors is not None:
-            return f"{accepted}: pass {called}[{vectors!r}]"
-        return f"{accepted}: pass np.stack([{called}[field] for field in {called}.dtype.names], axis=-1)"
+            return f"{expected}: pass {called}[{vectors!r}]"
+        return f"{expected}: pass np.stack([{called}[field] for field in {called}.dtype.names], axis=-1)"
     if dtype.kind in "SU" and as_float64(array):
-        return f"{accepted}: pass {called}.astype(np.float64)"
+        return f"{expected}: pass {called}.astype(np.float64)"
     if dtype.kind in "SU":
-        return f"{accepted}: make a vector of each text first"
+        return f"{expected}: make a vector of each text first"
     if getattr(dtype.type, "__module__", "") == "ml_dtypes":
-        return f"{accepted}: pass {called}.astype(np.float32)"
-    return accepted
+        return f"{expected}: pass {called}.astype(np.float32)"
+    return expected
 
 
 def bits(x: Any, array: np.ndarray, name: str) -> str:

@@ -45,7 +45,7 @@ def check_reading(dtype: Any, metric: Metric | None = None) -> str | None:
     ):
         dtype = "bfloat16"  # as ml_dtypes, NumPy and torch name it
     if dtype is not None and not (isinstance(dtype, str) and dtype in READINGS):
-        raise ValueError(f"dtype={dtype!r} is not known; accepted are 'bfloat16', 'bits' and None")
+        raise ValueError(f"dtype={dtype!r} is not supported; expected 'bfloat16', 'bits' or None")
     if metric is not None and metric.takes_bits:
         if dtype == "bfloat16":
             raise ValueError(
@@ -68,7 +68,7 @@ def numbers(x: Any, name: str, reading: str | None = None) -> np.ndarray:
         if array.dtype == np.uint8:
             return array.view(BITS)
         raise TypeError(
-            f"{name} has dtype {array.dtype}; accepted are packed bits, that is uint8: "
+            f"{name} has dtype {array.dtype}; expected packed bits, that is uint8: "
             f"{advice.bits(x, array, name)}"
         )
     # A file that NumPy has written of ml_dtypes.bfloat16 comes back as two bytes of anything.
@@ -76,8 +76,8 @@ def numbers(x: Any, name: str, reading: str | None = None) -> np.ndarray:
         return array.view(BFLOAT16)
     if reading == "bfloat16" and array.dtype.kind in "iu" and array.dtype.itemsize == 2:
         raise TypeError(
-            f"{name} has dtype {array.dtype.str}; accepted for dtype='bfloat16' is uint16 in this machine's "
-            f"byte order: pass {advice.callable_name(x, name)}.astype(np.uint16)"
+            f"{name} has dtype {array.dtype.str}; expected uint16 in this machine's byte order "
+            f"for dtype='bfloat16': pass {advice.callable_name(x, name)}.astype(np.uint16)"
         )
     if kind in NATIVE or kind in TO_FLOAT64 or array.dtype == BFLOAT16:
         return array
@@ -173,15 +173,15 @@ def rows(x: Any, name: str, dims: tuple[int, ...], reading: str | None = None) -
             {1: "(d,)", 2: f"({'m' if name in ('corpus', 'B') else 'n'}, d)"}[n] for n in dims
         )
         hint = {1: f"; pass np.atleast_2d({name})", 3: f"; pass np.concatenate({name})"}.get(array.ndim, "")
-        raise ValueError(f"{name} has shape {array.shape}; accepted is {wanted}{hint}")
+        raise ValueError(f"{name}: expected shape {wanted}, got {array.shape}{hint}")
     return array
 
 
 def same_width(a: np.ndarray, a_name: str, b: np.ndarray, b_name: str) -> None:
     if a.shape[-1] != b.shape[-1]:
         raise ValueError(
-            f"{a_name} has rows of {a.shape[-1]} numbers and {b_name} rows of {b.shape[-1]} "
-            f"(shapes {a.shape} and {b.shape}); they must be equal"
+            f"{a_name} {'have' if a_name in ('queries', 'rows') else 'has'} {a.shape[-1]} columns, "
+            f"{'the corpus' if b_name == 'corpus' else b_name} {b.shape[-1]} (shapes {a.shape} and {b.shape})"
         )
 
 

@@ -62,7 +62,7 @@ def read(x: Any, name: str) -> np.ndarray | None:
     if not filled:
         return np.empty((0, *width(kind)), number(kind))
     if len({array.shape[1:] for array in filled}) > 1:
-        raise TypeError(f"{name} ({type(x).__name__}) has lists of several lengths; accepted are rows of one")
+        raise TypeError(f"{name} ({type(x).__name__}) has lists of several sizes; expected rows of one size")
     return filled[0] if len(filled) == 1 else np.concatenate(filled)
 
 
@@ -93,7 +93,7 @@ def values(
         if count and (sizes != sizes[0]).any():
             raise TypeError(
                 f"{name} is an Arrow column of lists of {sizes.min()} to {sizes.max()} numbers; "
-                f"accepted are rows of one length"
+                f"expected rows of one size"
             )
         size, start = (int(sizes[0]), int(ends[0])) if count else (0, 0)
     else:

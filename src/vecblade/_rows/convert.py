@@ -111,7 +111,7 @@ def _scales(scale: Any, most: np.ndarray) -> np.ndarray:
     if isinstance(scale, str):
         if scale not in ("row", "global"):
             raise ValueError(
-                f"scale={scale!r} is not known; accepted are 'row', 'global' and positive numbers"
+                f"scale={scale!r} is not supported; expected 'row', 'global' or positive numbers"
             )
         if scale == "global":
             most = most.max(initial=0.0, keepdims=True)
@@ -132,12 +132,12 @@ def _scales(scale: Any, most: np.ndarray) -> np.ndarray:
         found = np.atleast_1d(np.asarray(scale, np.float32))
     except (TypeError, ValueError):
         raise ValueError(
-            f"scale={scale!r} is not known; accepted are 'row', 'global' and positive numbers"
+            f"scale={scale!r} is not supported; expected 'row', 'global' or positive numbers"
         ) from None
     if found.ndim == 2 and found.shape[1] == 1:
         found = found[:, 0]
     if found.ndim != 1 or len(found) not in (1, len(most)):
-        raise ValueError(f"scale has shape {np.shape(scale)}; accepted are one number or ({len(most)},)")
+        raise ValueError(f"scale: expected one number or shape ({len(most)},), got {np.shape(scale)}")
     if not (np.isfinite(found).all() and (found > 0).all()):
         raise ValueError("scale has numbers that are not positive and finite")
     return found[:, None]
@@ -179,7 +179,7 @@ def pack_bits(X: Any, *, dtype: Any = None) -> np.ndarray:
     if x.dtype != np.bool_:
         x = arrays.numbers(x, "X", reading)
     if x.ndim == 0:
-        raise ValueError("X is a single number; accepted is an array of shape (..., d)")
+        raise ValueError("X is a single number; expected shape (..., d)")
     packed = np.empty((*x.shape[:-1], (x.shape[-1] + 7) // 8), np.uint8)
     count = math.prod(x.shape[:-1])
     rows, out = x.reshape(count, x.shape[-1]), packed.reshape(count, packed.shape[-1])
@@ -224,7 +224,7 @@ def unpack_bits(codes: Any, d: int | None = None) -> np.ndarray:
     """
     x = arrays.numbers(codes, "codes", "bits").view(np.uint8)
     if x.ndim == 0:
-        raise ValueError("codes is a single number; accepted is an array of shape (..., n)")
+        raise ValueError("codes is a single number; expected shape (..., n)")
     if d is not None and (isinstance(d, bool) or not hasattr(d, "__index__")):
         raise TypeError(f"d must be an integer, not {d!r}")
     if d is not None and not 0 <= d <= 8 * x.shape[-1]:
@@ -297,6 +297,6 @@ def _target(to: Any) -> tuple[np.dtype[Any], np.dtype[Any]]:
         return BFLOAT16, dtype
     if dtype not in (np.float16, np.float32, np.float64):
         raise ValueError(
-            f"to={to!r} is not known; accepted are 'float16', 'bfloat16', 'float32' and 'float64'"
+            f"to={to!r} is not supported; expected 'float16', 'bfloat16', 'float32' or 'float64'"
         )
     return dtype.newbyteorder("="), dtype.newbyteorder("=")

@@ -122,7 +122,7 @@ def load(
     """Metric, rows, panels, center, and what unsigned integers are taken for that are to meet the rows."""
     name = name_of(path)
     if is_special(name):
-        raise _refusal(name, "it is a pipe or a device; accepted is a regular file")
+        raise _refusal(name, "it is a pipe or a device; expected a regular file")
     with open(name, "rb") as file:
         metric, dtype, shape, places, size, checksum, reading = _read_header(file, name)
         if mmap:
@@ -148,7 +148,7 @@ def _read_header(
 ) -> tuple[str, np.dtype[Any], tuple[int, int], list[int], int, int, str | None]:
     header = file.read(HEADER_BYTES)
     if header[: len(MAGIC)] != MAGIC:
-        raise _refusal(name, "it does not begin as one does")
+        raise _refusal(name, "it does not begin with the magic bytes of one")
     if len(header) < HEADER_BYTES:
         raise _refusal(name, f"it is truncated, at {len(header)} bytes")
     _, version, kind, rows, d, *places, size, checksum, reads, metric = HEADER.unpack_from(header)
@@ -169,7 +169,7 @@ def _read_header(
         or reads > (kind != b"b1")
         or (places, size) != _layout(shape, TYPES[kind].itemsize)
     ):
-        raise _refusal(name, "its header makes no sense")
+        raise _refusal(name, "its header is inconsistent")
     if sys.byteorder != "little":
         raise _refusal(name, "this machine is big-endian, and the codes are not")
     if (actual := os.fstat(file.fileno()).st_size) != size:

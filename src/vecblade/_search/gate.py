@@ -29,7 +29,7 @@ class Gate:
     """
     Lets any number of threads read, or one write, which goes before those that come to read.
 
-    Who would wait for itself gets a RuntimeError.
+    A thread that would wait for itself gets a RuntimeError.
     """
 
     def __init__(self) -> None:
@@ -61,7 +61,10 @@ class Gate:
         if self.writers or self.waiting:
             writers = lasting(self.writers)
             if visit.thread in {writer.thread for writer in writers}:
-                raise RuntimeError("an index cannot be searched by what is called while it changes")
+                raise RuntimeError(
+                    "cannot search a FlatIndex from inside its own add() or remove(), "
+                    "as a callback or a signal handler does"
+                )
             # A writer that waits, may wait for this thread, or be this thread, in a signal handler.
             first = writers or [other for other in lasting(self.waiting) if other.thread != visit.thread]
             if first and visit.thread not in {reader.thread for reader in lasting(self.readers)}:
@@ -72,7 +75,9 @@ class Gate:
     def _write(self, visit: Visit) -> bool:
         others = lasting(self.readers) + lasting(self.writers)
         if visit.thread in {other.thread for other in others}:
-            raise RuntimeError("an index cannot be changed by what is called during its own search")
+            raise RuntimeError(
+                "cannot change a FlatIndex from inside its own search, as a callback or a signal handler does"
+            )
         if others:
             self.waiting.add(visit)
             return False

@@ -343,7 +343,7 @@ class FlatIndex:
         """
         threads = _threads.resolve(threads)
         if where is None:
-            raise TypeError("where is None; accepted are a boolean mask or row ids of the rows to remove")
+            raise TypeError("where is None; expected a boolean mask or row ids of the rows to remove")
         with self._gate.writing():
             gone = eligible_rows(where, len(self._held))
             if gone.count:

@@ -114,11 +114,11 @@ def first_stage(corpus: Any, originals: np.ndarray, metric: Metric, reading: str
         if width != d:
             signed = width == (d + 7) // 8
             hint = "; if they are packed bits less 128, pass corpus.view(np.uint8) ^ 128" if signed else ""
-            raise ValueError(f"corpus has rows of {width} codes and rescore rows of {d} numbers{hint}")
+            raise ValueError(f"corpus has rows of {width} codes and rescore rows of {d} elements{hint}")
         agree = partial(scaled_agree, metric, scales)
         return Stage(codes, quantizer(scales, metric), search(codes, metric, None), agree, no_scaled(metric))
     raise TypeError(
-        f"corpus has dtype {arrays.type_name(codes.dtype)} and rows of {width} numbers; with rescore it "
+        f"corpus has dtype {arrays.type_name(codes.dtype)} and rows of {width} elements; with rescore it "
         f"holds codes: packed bits (uint8), what vb.quantize returned, or rescore[:, :d] for some d"
     )
 
@@ -129,7 +129,7 @@ def known_scales(made: Quantized) -> np.ndarray:
     if scales.shape in ((1,), (1, 1), (rows,), (rows, 1)):
         return scales
     raise ValueError(
-        f"corpus has scales of shape {scales.shape}; accepted are one for each row or one for all, "
+        f"corpus has scales of shape {scales.shape}; expected one for each row or one for all, "
         f"as vb.quantize(rescore) returns them: ({rows}, 1) or (1, 1)"
     )
 
@@ -149,7 +149,7 @@ def check_bytes(width: int, d: int) -> None:
         return
     hint = "; for codes of the numbers, which have a scale and no offset, pass vb.quantize(rescore)"
     raise ValueError(
-        f"corpus has rows of {width} bytes of bits and rescore rows of {d} numbers, "
+        f"corpus has rows of {width} bytes of bits and rescore rows of {d} elements, "
         f"which take {(d + 7) // 8}{hint if width == d else ''}"
     )
 

@@ -43,8 +43,7 @@ def eligible_rows(where: Any, rows: int) -> Eligible:
         if array.shape != (rows,):
             hint = f"; pass {called}.ravel()" if array.size == rows and array.ndim else ""
             raise ValueError(
-                f"where is a mask of shape {array.shape}; accepted is ({rows},), "
-                f"one entry per corpus row{hint}"
+                f"where is a mask of shape {array.shape}; expected ({rows},), one entry per corpus row{hint}"
             )
         mask = array.copy()  # as it is counted here, it stays
         return Eligible(mask, None, int(np.count_nonzero(mask)))
@@ -52,7 +51,7 @@ def eligible_rows(where: Any, rows: int) -> Eligible:
         return Eligible(None, np.empty(0, np.int64), 0)
     if array.dtype.kind not in "iu" or array.ndim != 1:
         raise TypeError(
-            f"where has dtype {array.dtype} and shape {array.shape}; accepted are a boolean mask of shape "
+            f"where has dtype {array.dtype} and shape {array.shape}; expected a boolean mask of shape "
             f"({rows},) or a 1-D array of integer row ids{hint_for(where, array, rows)}"
         )
     ids = array.copy()
