@@ -1,7 +1,5 @@
 """What runs here."""
 
-from __future__ import annotations
-
 import platform
 from typing import Any
 

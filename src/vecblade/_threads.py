@@ -9,19 +9,15 @@ Python, and there, from CPython 3.14 on, Ctrl-C may leave them held; then every 
 What the main thread does here with others is done in C (`SimpleQueue`, `Helper`, `Guard`).
 """
 
-from __future__ import annotations
-
 import _thread
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from math import ceil
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from . import _core
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 # Elements a thread should have to itself before another is woken (about 0.3 ms of work; waking costs
 # 0.05 ms).

@@ -7,10 +7,9 @@ all other names of ``scipy.spatial.distance``, are SciPy's own, if it is install
 every known difference: ``docs/dropin.md``.
 """
 
-from __future__ import annotations
-
 import os
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -18,9 +17,6 @@ from . import _core
 from ._dropin import common
 from ._metrics import BY_NAME, Metric
 from ._rows import arrays
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 MODULE = "scipy.spatial.distance"
 

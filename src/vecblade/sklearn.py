@@ -9,9 +9,8 @@ accelerated (sparse input, other metrics), and all other names of ``sklearn.metr
 every known difference: ``docs/dropin.md``.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -22,9 +21,6 @@ from ._dropin.sklearn_rules import METRICS as METRICS
 from ._dropin.sklearn_rules import WIDE, closest, fast_metric, is_float32, threads_for, value_type
 from ._metrics import BY_NAME, Metric
 from ._rows import arrays
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 MODULE = "sklearn.metrics.pairwise"
 MODULES = (MODULE, "sklearn.metrics", "sklearn.neighbors")

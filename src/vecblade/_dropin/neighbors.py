@@ -5,24 +5,19 @@ Everything but the searches is scikit-learn's: parameters, fitting, validation, 
 `vecblade.sklearn.METRICS`; any other is passed on.
 """
 
-from __future__ import annotations
-
 import numbers
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 from sklearn.neighbors import NearestNeighbors as Original
 from sklearn.utils.validation import validate_data
 
+from .._metrics import Metric
 from .._search import engine
 from .._search.where import eligible_rows
 from . import common, directions
 from .sklearn_rules import closest, fast_metric, threads_for, value_type
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from .._metrics import Metric
 
 MODULE = "sklearn.neighbors"
 

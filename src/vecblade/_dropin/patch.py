@@ -5,21 +5,18 @@ What is replaced is listed in `TARGETS`. A library that is not loaded yet is pat
 their own back.
 """
 
-from __future__ import annotations
-
 import functools
 import importlib
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from importlib.machinery import ModuleSpec
+from types import ModuleType, TracebackType
+from typing import Any, Self
 
 from .._core import Guard
 from . import common
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from importlib.machinery import ModuleSpec
-    from types import ModuleType, TracebackType
 
 # The module of the originals, where ours are, and the names: of functions, or of a method of a class.
 TARGETS = {
@@ -48,7 +45,7 @@ LIBRARIES = tuple({name.partition(".")[0] for name in TARGETS})
 TABLES = ("PAIRWISE_DISTANCE_FUNCTIONS", "PAIRWISE_KERNEL_FUNCTIONS")
 
 _guard = Guard()
-_stack: list[Patch] = []
+_stack: list["Patch"] = []
 # What is in place of an original now, by module and name.
 _placed: dict[tuple[str, str], Any] = {}
 
@@ -59,7 +56,7 @@ class Patch:
     def __init__(self, log: bool) -> None:
         self.log = log
 
-    def __enter__(self) -> Patch:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -68,7 +65,7 @@ class Patch:
         _guard(_take_back, self)
 
 
-def patch(log: bool = False) -> Patch:
+def patch(log: bool = False) -> AbstractContextManager[object]:
     """
     Put the accelerated functions in the place of SciPy's and scikit-learn's, in the whole process.
 
@@ -88,8 +85,8 @@ def patch(log: bool = False) -> Patch:
 
     Returns
     -------
-    Patch
-        A context manager that takes this call back at its end, which need not be used. `unpatch` takes
+    context manager
+        It takes this call back at its end, which need not be used. `unpatch` takes
         back all calls.
 
     Raises

@@ -1,7 +1,5 @@
 """Smaller types for rows, and what each loses: `astype`, `quantize`, `pack_bits`, `unpack_bits`."""
 
-from __future__ import annotations
-
 import math
 from typing import Any, NamedTuple
 
@@ -232,7 +230,7 @@ def unpack_bits(codes: Any, d: int | None = None) -> np.ndarray:
     return np.unpackbits(x, axis=-1, count=d)
 
 
-def astype(X: Any, to: Any, *, threads: Any = None, dtype: Any = None) -> np.ndarray:
+def astype(X: Any, to: Any, *, threads: int | None = None, dtype: Any = None) -> np.ndarray:
     """
     Rows in another floating-point type, each number rounded to nearest, ties to even.
 

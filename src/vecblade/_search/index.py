@@ -109,18 +109,12 @@ class FlatIndex:
     # Whatever else an instance has is a subclass's, or its user's, and pickled with it.
     __slots__ = ("__dict__", "__weakref__", "_gate", "_held", "_metric", "_reading", "_stats")
 
-    _metric: Metric
-    _held: Store
-    _reading: str | None
-    _stats: Explanation
-    _gate: Gate
-
     def __init__(
         self,
         corpus: Any,
         metric: MetricName = "euclidean",
         *,
-        threads: Any = None,
+        threads: int | None = None,
         progress: Progress = None,
         dtype: Any = None,
         copy: bool | None = None,
@@ -140,7 +134,7 @@ class FlatIndex:
         self._metric = held.metric
         self._held = held
         # What unsigned integers are taken for that are to meet the rows; those of ml_dtypes do not tell.
-        self._reading = "bits" if held.rows.dtype == BITS else reading
+        self._reading: str | None = "bits" if held.rows.dtype == BITS else reading
         self._stats = NOTHING
         self._gate = Gate()
 
@@ -180,7 +174,13 @@ class FlatIndex:
     # ---- searching ------------------------------------------------------------------------
 
     def search(
-        self, queries: Any, k: int, *, where: Any = None, threads: Any = None, progress: Progress = None
+        self,
+        queries: Any,
+        k: int,
+        *,
+        where: Any = None,
+        threads: int | None = None,
+        progress: Progress = None,
     ) -> TopK:
         """
         The k closest rows for each query, exactly: see `topk`.
@@ -220,7 +220,7 @@ class FlatIndex:
         threshold: float,
         *,
         where: Any = None,
-        threads: Any = None,
+        threads: int | None = None,
         progress: Progress = None,
     ) -> Within:
         """
@@ -287,7 +287,7 @@ class FlatIndex:
 
     # ---- changing ---------------------------------------------------------------------------
 
-    def add(self, rows: Any, *, threads: Any = None) -> range:
+    def add(self, rows: Any, *, threads: int | None = None) -> range:
         """
         Append rows.
 
@@ -322,7 +322,7 @@ class FlatIndex:
             self._held = held.with_more(more, threads)
             return range(len(held), len(held) + len(more))
 
-    def remove(self, where: Any, *, threads: Any = None) -> int:
+    def remove(self, where: Any, *, threads: int | None = None) -> int:
         """
         Remove rows. Those that remain are numbered anew, as by `numpy.delete`.
 

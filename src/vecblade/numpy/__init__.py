@@ -7,8 +7,6 @@ that are not accelerated. What is which, and every known difference (sums of int
 float16 keep their digits): ``docs/dropin.md``. The operator ``@`` is NumPy's.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy

@@ -1,8 +1,7 @@
 """The products of `vecblade.numpy`: sums of floats, and exact ones of int8 and uint8."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import numpy
 
@@ -10,9 +9,6 @@ from .. import _core, _measure, _threads
 from .._dropin import common
 from .._metrics import BY_NAME
 from .._rows import arrays
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 DOT = BY_NAME["dot"]
 

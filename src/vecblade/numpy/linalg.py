@@ -5,8 +5,6 @@
 those of ``vecblade.numpy``. Every other name is NumPy's own.
 """
 
-from __future__ import annotations
-
 import math
 from operator import index
 from typing import Any
