@@ -1,4 +1,8 @@
-"""The command line: results in every format, errors with their exit status, interruption."""
+"""
+The command line: results in every format, errors with their exit status, interruption.
+
+Over 500 lines: every command, and its errors, with the files that they need.
+"""
 
 import csv
 import io

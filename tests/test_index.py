@@ -1,4 +1,8 @@
-"""`FlatIndex` as a container: what it holds, how it changes, and how it is kept. What it finds: test_certified.py."""
+"""
+`FlatIndex` as a container: what it holds, how it changes, and how it is kept. What it finds: test_certified.py.
+
+Over 500 lines: one class, whose tests share their rows.
+"""
 
 import copy
 import os

@@ -1,4 +1,8 @@
-"""Every element type in every public function, against the reference: values, types of results, layouts, refusals."""
+"""
+Every element type in every public function, against the reference: values, types of results, layouts, refusals.
+
+Over 500 lines: a third are tables of calls and messages.
+"""
 
 import ctypes
 import math

@@ -1,4 +1,8 @@
-"""Files are written whole or not at all, wherever they go: what `FlatIndex.save` and the command line do to a path."""
+"""
+Files are written whole or not at all, wherever they go: what `FlatIndex.save` and the command line do to a path.
+
+Over 500 lines: every way in which a write can fail, for each writer.
+"""
 
 import errno
 import os
