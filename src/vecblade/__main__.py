@@ -62,7 +62,7 @@ def parser() -> argparse.ArgumentParser:
     search.add_argument("--output", metavar="FILE", help="default, and with -: standard output")
 
     compare = commands.add_parser(
-        "compare", help="NumPy, SciPy and scikit-learn idioms beside vecblade, here"
+        "compare", help="NumPy, SciPy and scikit-learn idioms next to vecblade, on this machine"
     )
     compare.add_argument("--rows", type=int, default=20_000)
     compare.add_argument("--dims", type=int, default=256)

@@ -11,6 +11,7 @@ SIMILARITIES: frozenset[str]
 BFLOAT16: np.dtype[Any]
 BITS: np.dtype[Any]
 PLANS: tuple[str, ...]
+WORK_PER_THREAD: int
 FORMS: tuple[str, ...]
 EPILOGUES: tuple[str, ...]
 

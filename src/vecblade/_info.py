@@ -10,7 +10,7 @@ from . import _core, _threads
 
 def cpu_info() -> dict[str, Any]:
     """
-    Which ISA level runs, and what each kernel resolved to.
+    Which ISA level is in use, and which kernels it resolved to.
 
     Returns
     -------

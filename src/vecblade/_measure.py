@@ -66,9 +66,6 @@ def _part(array: np.ndarray, axis: int, half: slice, out: np.ndarray) -> np.ndar
     return array if own < 0 or array.shape[own] == 1 else _along(array, own, half)
 
 
-_core.install(measure, lambda job, threads: _threads.run(job, _threads.resolve(threads)))
-
-
 def pairwise(
     A: Any,
     B: Any = None,
@@ -104,9 +101,9 @@ def pairwise(
     Returns
     -------
     ndarray, shape (n, m) or (n * (n - 1) / 2,)
-        float32 if both sides are float32, float16 or bfloat16. Of int8, uint8 and bits the exact
-        integers (int32, or int64 for very long rows) for dot products, squared and Hamming distances.
-        Else float64.
+        float32 if both sides are float32, float16 or bfloat16. For int8, uint8 and bits, dot products,
+        squared and Hamming distances are exact integers (int32, or int64 for very long rows). Otherwise
+        float64.
 
     Raises
     ------
@@ -119,10 +116,10 @@ def pairwise(
     -----
     float32 rows are accumulated in float32, in one order that depends on neither the CPU
     nor the number of threads, nor on the other rows. Where a distance or a cosine distance would lose
-    digits to cancellation it is measured again as the row functions do it, so that relative errors stay
+    digits to cancellation it is measured again as by the row functions, so that relative errors stay
     under 1e-5 (float64: 1e-12), also for near-duplicates far from the origin. L2 distances of up to 24
-    elements are summed from differences, and keep nearly all digits. float16 rows give the
-    bits that they give as float32; bfloat16 rows are accumulated in pairs. Of int8, uint8 and bits,
+    elements are summed from differences, and keep nearly all digits. float16 rows give the same
+    bits as float32 rows of the same values; bfloat16 rows are accumulated in pairs. For int8, uint8 and bits,
     every value is that of the row functions.
 
     Examples
@@ -159,9 +156,9 @@ def pairwise_into(
 ) -> None:
     """All pairs of checked rows, read as one type; of `a` alone each once, and condensed if `out` is 1-D."""
     if out.ndim == 1:
-        # Each pair once needs the matrix whole.
-        whole = arrays.native(a, working)
-        if (job := _core.pairwise(metric.number, whole, whole, "condensed", threads, out)) is not None:
+        # Each pair once needs all rows in one piece.
+        all_rows = arrays.native(a, working)
+        if (job := _core.pairwise(metric.number, all_rows, all_rows, "condensed", threads, out)) is not None:
             _threads.run(job, threads)
         return
     for i, some in arrays.blocks(a, working):
@@ -175,7 +172,7 @@ def pairwise_into(
 
 def normalize(X: Any, *, out: Any = None, threads: int | None = None, dtype: Any = None) -> np.ndarray:
     """
-    Rows scaled to length one.
+    Rows scaled to norm one.
 
     Parameters
     ----------

@@ -19,9 +19,9 @@ from typing import Any
 
 from . import _core
 
-# Elements a thread should have to itself before another is woken (about 0.3 ms of work; waking costs
-# 0.05 ms).
-WORK_PER_THREAD = 4_000_000
+# Elements that a thread should have to itself before another is woken: about 0.3 ms of work, and waking takes
+# 0.05 ms.
+WORK_PER_THREAD = _core.WORK_PER_THREAD
 
 _guard = _core.Guard()
 _tasks: SimpleQueue[_core.Helper] = SimpleQueue()
@@ -83,7 +83,7 @@ def from_environment() -> int:
 
 def set_num_threads(threads: int | None) -> None:
     """
-    Set how many threads a call may use if it does not say.
+    Set how many threads a call may use by default.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def set_num_threads(threads: int | None) -> None:
 
 def get_num_threads() -> int:
     """
-    How many threads a call may use if it does not say.
+    How many threads a call may use by default.
 
     Returns
     -------
@@ -122,7 +122,7 @@ def resolve(threads: Any) -> int:
 
 
 def check_progress(progress: Any) -> None:
-    """Refuse what cannot be called with the work done and the total, before there is anything to tell."""
+    """Refuse, before any work, what cannot be called with the work done and the total."""
     if progress is None:
         return
     accepted = "progress must be a callable that takes (done, total), or None"
@@ -161,8 +161,13 @@ def run(job: Any, threads: int, progress: Callable[[float, float], object] | Non
     job.finish()
 
 
+def run_for(job: Any, threads: Any) -> None:
+    """Complete the job, with `threads` as a caller gives them."""
+    run(job, resolve(threads))
+
+
 def ended(helpers: list[_core.Helper]) -> list[BaseException | None]:
-    """What became of helpers, when those that have started are done; the others never start."""
+    """Wait for helpers that have started, call off the others, and return their errors."""
     return [helper.end() for helper in helpers]
 
 
@@ -178,7 +183,7 @@ def submit(task: Callable[[], object], count: int, helpers: list[_core.Helper]) 
 
 
 def _start(count: int) -> None:
-    """See that there are at least so many threads."""
+    """Start threads until there are at least `count`."""
     global _started
     while _started < count:
         _started += 1  # first: if a signal handler forks after the call, there are none in the child

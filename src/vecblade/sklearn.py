@@ -64,7 +64,7 @@ def __dir__() -> list[str]:
 def distances(
     metric: Metric, a: np.ndarray, b: np.ndarray | None, n_jobs: Any = None, wide: bool = False
 ) -> np.ndarray:
-    """All pairs of checked rows, `wide` in float64. What has no direction is 1 from all but itself."""
+    """All pairs of checked rows, `wide` in float64. A zero row has cosine distance 1 from all but itself."""
     threads, narrow = threads_for(n_jobs), is_float32(a, b) and not wide
     result = np.empty((len(a), len(a if b is None else b)), np.float32 if narrow else np.float64)
     if narrow:
@@ -173,7 +173,7 @@ def euclidean_distances(
     squared : bool
         Squared distances instead.
     X_norm_squared, Y_norm_squared : array_like, optional
-        Squared lengths of the rows, which are not needed here; calls with them are left to scikit-learn.
+        Squared norms of the rows, which are not needed here; calls with them are left to scikit-learn.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""``vecblade compare``: this machine, the usual idioms beside vecblade."""
+"""``vecblade compare``: this machine, the usual idioms next to vecblade."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def checked(X: Any, Y: Any) -> tuple[np.ndarray, np.ndarray | None] | None:
     """
     Two collections of finite rows of one width, None for the second if it is the first.
 
-    None where the call is to be passed on. What is no ndarray goes through scikit-learn's own checks.
+    None where the call is to be passed on. What is not an ndarray goes through scikit-learn's own checks.
     """
     if type(X) is not np.ndarray or not (Y is None or type(Y) is np.ndarray):
         if config("array_api_dispatch"):

@@ -61,7 +61,7 @@ def loaded(module: str) -> Any:
 
 
 def known_original(module: str, name: str) -> Any:
-    """The same if that library is loaded already, else None."""
+    """`original`, if its library is loaded already; else None."""
     return original(module, name) if module in sys.modules else None
 
 
@@ -152,7 +152,7 @@ def float64_pairs(
     if b is not None and a.dtype.kind == "f" and one_to_many(metric, a, b, out, threads):
         return
     same = b is None or a.dtype == b.dtype
-    working = a.dtype if same and (a.dtype in arrays.WHOLE or a.dtype == BITS) else arrays.FLOAT64
+    working = a.dtype if same and (a.dtype in arrays.BYTE_INTEGERS or a.dtype == BITS) else arrays.FLOAT64
     counted = metric.value_dtype(working, working, a.shape[1])
     into = out if counted == out.dtype else np.empty(out.shape, counted)
     _measure.pairwise_into(metric, a, b, working, into, _threads.resolve(threads))

@@ -67,14 +67,14 @@ class Patch:
 
 def patch(log: bool = False) -> AbstractContextManager[object]:
     """
-    Put the accelerated functions in the place of SciPy's and scikit-learn's, in the whole process.
+    Replace SciPy's and scikit-learn's functions by the accelerated ones, in all of the process.
 
     These are ``cdist``, ``pdist``, ``cosine``, ``euclidean``, ``sqeuclidean``, ``hamming`` and ``jaccard``
     of ``scipy.spatial.distance``; ``cosine_similarity``, ``cosine_distances``, ``euclidean_distances``,
     ``pairwise_distances``, ``pairwise_distances_argmin`` and ``pairwise_distances_argmin_min`` of
     ``sklearn.metrics.pairwise`` (and ``sklearn.metrics``); and the methods ``kneighbors`` and
-    ``radius_neighbors`` of the estimators of ``sklearn.neighbors``. Calls that are not accelerated go to
-    the originals. Names that a program has imported from these modules before (``from
+    ``radius_neighbors`` of the estimators of ``sklearn.neighbors``. Calls that are not accelerated are
+    forwarded to the originals. Names that a program has imported from these modules before (``from
     scipy.spatial.distance import cdist``) stay what they are.
 
     Parameters
@@ -86,8 +86,7 @@ def patch(log: bool = False) -> AbstractContextManager[object]:
     Returns
     -------
     context manager
-        It takes this call back at its end, which need not be used. `unpatch` takes
-        back all calls.
+        Leaving its ``with`` block undoes this call; it need not be used. `unpatch` undoes all calls.
 
     Raises
     ------

@@ -1,8 +1,8 @@
 """Anything that holds numbers, as NumPy arrays that the core can read; every message about it.
 
-The core reads rows of float64, float32, float16, bfloat16, int8, uint8 and packed bits where they lie.
+The core reads rows of float64, float32, float16, bfloat16, int8, uint8 and packed bits in place.
 Other numbers are converted where no value can change, and rows that are not contiguous are copied; both
-a piece at a time (`blocks`), never a whole corpus at once.
+a piece at a time (`blocks`), never all of a corpus at once.
 
 Inside the package an array's dtype says what its elements are: uint16 that hold bfloat16 and uint8 that hold
 bits are viewed as `BFLOAT16` and `BITS`.
@@ -30,8 +30,8 @@ PIECE = 4 << 20
 FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 # What the core reads, of NumPy's own types.
 NATIVE = frozenset("fdebB")
-WHOLE = (np.dtype(np.int8), np.dtype(np.uint8))
-# Types with no loss in float64; int64 and uint64 depend on their values.
+BYTE_INTEGERS = (np.dtype(np.int8), np.dtype(np.uint8))
+# Types that float64 holds exactly; whether it holds int64 and uint64 depends on their values.
 TO_FLOAT64 = frozenset("hHiI")
 
 # What an array of unsigned integers may be said to hold.
@@ -39,7 +39,7 @@ READINGS = {"bfloat16": (np.dtype(np.uint16), BFLOAT16), "bits": (np.dtype(np.ui
 
 
 def check_reading(dtype: Any, metric: Metric | None = None) -> str | None:
-    """The argument `dtype`, which of some metrics is known."""
+    """The argument `dtype`, which some metrics imply."""
     if not isinstance(dtype, str) and "bfloat16" in (
         *(getattr(dtype, "__name__", ""), getattr(dtype, "name", ""), str(dtype).removeprefix("torch.")),
     ):
@@ -57,7 +57,7 @@ def check_reading(dtype: Any, metric: Metric | None = None) -> str | None:
 
 def numbers(x: Any, name: str, reading: str | None = None) -> np.ndarray:
     """
-    The argument as an array of numbers that the core takes or that convert without loss.
+    The argument as an array of numbers that the core takes or that convert exactly.
 
     NumPy arrays, Arrow columns, objects with ``__dlpack__`` (CPU tensors), ``__array__`` or the buffer
     protocol are not copied.
@@ -158,7 +158,7 @@ def is_arrow_table(x: Any) -> bool:
 
 
 def bfloat16_tensor(x: Any) -> np.ndarray | None:
-    """A tensor of bfloat16 in CPU memory, whose type NumPy does not know; None if it is none."""
+    """A tensor of bfloat16 in CPU memory, whose type NumPy does not know; None if it is not one."""
     try:
         return _core.bfloat16_from_dlpack(x.__dlpack__())
     except (BufferError, RuntimeError, TypeError, ValueError):
@@ -225,24 +225,24 @@ def agreed(a: np.ndarray, a_name: str, b: np.ndarray, b_name: str) -> tuple[np.d
         raise TypeError(
             f"{a_name} holds {type_name(x)} and {b_name} {type_name(y)}; bits are measured with bits only"
         )
-    if x in WHOLE and y in WHOLE:
+    if x in BYTE_INTEGERS and y in BYTE_INTEGERS:
         return FLOAT64, FLOAT64
-    return FLOAT32 if x in WHOLE else x, FLOAT32 if y in WHOLE else y
+    return FLOAT32 if x in BYTE_INTEGERS else x, FLOAT32 if y in BYTE_INTEGERS else y
 
 
 def check_uint16(array: np.ndarray, name: str, other: str) -> None:
     """
-    Refuse uint16 beside bfloat16, unless ``dtype="bfloat16"`` was said.
+    Refuse uint16 together with bfloat16, unless ``dtype="bfloat16"`` was said.
 
-    They may be whole numbers, or bfloat16 that came as uint16: both are common, and measured as the other
-    they would go unnoticed.
+    They may be integers, or bfloat16 in a uint16 array: both are common, and measured as the other they
+    would go unnoticed.
     """
     if array.dtype.char != "H":
         return
     codes = f"np.asarray({name}, np.uint16).view(ml_dtypes.bfloat16)"
     said = "make it with dtype='bfloat16'" if other == "the index" else "say dtype='bfloat16'"
     raise TypeError(
-        f"{name} has dtype {array.dtype}, and {other} holds bfloat16: if these are whole numbers, pass "
+        f"{name} has dtype {array.dtype}, and {other} holds bfloat16: if these are integers, pass "
         f"np.asarray({name}, np.float32); if they are bfloat16, pass {codes}, or {said}"
     )
 
@@ -269,7 +269,7 @@ def converted(array: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
 
 
 def readable(array: np.ndarray, dtype: np.dtype[Any]) -> bool:
-    """Whether the core can read the array as this type where it lies."""
+    """Whether the core can read the array as this type in place."""
     return array.dtype == dtype and _core.native(array)
 
 
@@ -280,12 +280,12 @@ def native(array: np.ndarray, dtype: np.dtype[Any] | None = None) -> np.ndarray:
 
 
 def is_small(array: np.ndarray, dtype: np.dtype[Any]) -> bool:
-    """Whether a copy of the array is nothing to speak of (one broadcast row counts once)."""
+    """Whether a copy of the array takes little memory (one broadcast row counts once)."""
     return array.size * dtype.itemsize <= PIECE
 
 
 def blocks(array: np.ndarray, dtype: np.dtype[Any] | None = None) -> Iterator[tuple[int, np.ndarray]]:
-    """A 2-D array as (first row, rows that the core can read, of this type): whole, or else in pieces."""
+    """A 2-D array as (first row, rows that the core can read, of this type): in one piece or several."""
     dtype = dtype or working_dtype(array)
     if readable(array, dtype):
         yield 0, array
@@ -315,7 +315,7 @@ def exactly(array: np.ndarray, name: str, dtype: np.dtype[Any], holder: str) -> 
     if BITS in (given, dtype):
         raise TypeError(f"{name} holds {type_name(given)}, and {holder} {type_name(dtype)}")
     how = f"vb.astype({name}, 'bfloat16')" if dtype == BFLOAT16 else f"np.asarray({name}).astype(np.{dtype})"
-    if dtype in WHOLE:
+    if dtype in BYTE_INTEGERS:
         how = f"codes made as those of {holder} were, by vb.quantize for one"
     raise TypeError(
         f"{name} has dtype {type_name(array.dtype)} and numbers that {type_name(dtype)}, which {holder} "
@@ -324,7 +324,7 @@ def exactly(array: np.ndarray, name: str, dtype: np.dtype[Any], holder: str) -> 
 
 
 def rounded(array: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
-    """float64 numbers in another type, rounded to nearest even; past the range of integers whatever."""
+    """float64 numbers in another type, rounded to nearest even; unspecified outside the integer range."""
     if dtype == BFLOAT16:
         made = np.empty(array.shape, BFLOAT16)
         if array.size:
@@ -370,9 +370,9 @@ def inner_overlap(out: np.ndarray) -> bool:
     """Whether two elements may be one (a broadcast array); sure to be False for ordinary views."""
     if out.size == 0:
         return False
-    reach = out.itemsize
-    for stride, length in sorted((abs(s), n) for s, n in zip(out.strides, out.shape, strict=True) if n > 1):
-        if stride < reach:
+    extent = out.itemsize
+    for stride, count in sorted((abs(s), n) for s, n in zip(out.strides, out.shape, strict=True) if n > 1):
+        if stride < extent:
             return True
-        reach = stride * (length - 1) + reach
+        extent += stride * (count - 1)
     return False

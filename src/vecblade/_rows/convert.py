@@ -1,4 +1,4 @@
-"""Smaller types for rows, and what each loses: `astype`, `quantize`, `pack_bits`, `unpack_bits`."""
+"""Smaller types for rows: `astype`, `quantize`, `pack_bits`, `unpack_bits`."""
 
 import math
 from typing import Any, NamedTuple
@@ -14,15 +14,15 @@ MOST_CODE = 127
 
 class Quantized(NamedTuple):
     """
-    Rows in int8: ``codes * scales`` is near the original.
+    Rows in int8, where ``codes * scales`` approximates the original.
 
     Attributes
     ----------
     codes : ndarray of int8, shape (n, d) or (d,)
     scales : ndarray of float32, shape (n, 1), (1, 1) or (1,)
-        One a row, or one for all.
+        One per row, or one for all rows.
     loss : ndarray of float32, shape (n,) or ()
-        How far each row is from the original, over its length: ``|x - codes * scales| / |x|``.
+        The residual norm of each row over its norm: ``|x - codes * scales| / |x|``.
     """
 
     codes: np.ndarray
@@ -32,16 +32,16 @@ class Quantized(NamedTuple):
 
 def quantize(X: Any, scale: Any = "row", *, dtype: Any = None) -> Quantized:
     """
-    Rows in int8 codes, symmetric around zero: ``x / scale``, rounded to nearest even, held in [-127, 127].
+    Rows in int8 codes, symmetric around zero: ``x / scale``, rounded to nearest even, clipped to [-127, 127].
 
     Parameters
     ----------
     X : array_like, shape (n, d) or (d,)
         Rows of finite numbers.
     scale : {"row", "global"}, float or array_like of shape (n,)
-        ``"row"``: of each row its largest magnitude over 127. Cosines of codes are then near those of the
-        rows. ``"global"``: one for all rows, which dot products and distances need. Or what to use: numbers
-        that are positive; elements past 127 times as much saturate.
+        ``"row"``: the largest magnitude of each row over 127, so that cosines of codes approximate those of
+        the rows. ``"global"``: one scale for all rows, which dot products and distances need. Otherwise the
+        scales themselves, which must be positive; elements beyond 127 times the scale saturate.
     dtype : {"bfloat16"}, optional
         uint16 arrays hold bfloat16 numbers.
 
@@ -91,8 +91,8 @@ def _quantized(x: np.ndarray, scale: Any) -> Quantized:
             code = np.clip(np.rint(some / unit), -MOST_CODE, MOST_CODE)
         codes[part] = code
         largest = np.maximum(most[part], np.finfo(np.float64).tiny)[:, None]  # so that no square overflows
-        lost, length = (np.linalg.norm(v / largest, axis=1) for v in (some - code * unit, some))
-        loss[part] = lost / np.where(length > 0, length, 1)
+        residual, norm = (np.linalg.norm(v / largest, axis=1) for v in (some - code * unit, some))
+        loss[part] = residual / np.where(norm > 0, norm, 1)
     if x.ndim == 1:
         return Quantized(codes[0], scales[0], loss[0])
     return Quantized(codes, scales, loss)
@@ -143,7 +143,7 @@ def _scales(scale: Any, most: np.ndarray) -> np.ndarray:
 
 def pack_bits(X: Any, *, dtype: Any = None) -> np.ndarray:
     """
-    The signs of numbers as packed bits: 1 for what is greater than zero.
+    The signs of numbers as packed bits: 1 for each element greater than zero.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ def pack_bits(X: Any, *, dtype: Any = None) -> np.ndarray:
     -------
     ndarray of uint8, shape (..., (d + 7) // 8)
         The first element is the highest bit of the first byte, as in `numpy.packbits`; the last byte is
-        filled up with zeros.
+        padded with zeros.
 
     Raises
     ------
@@ -200,7 +200,7 @@ def unpack_bits(codes: Any, d: int | None = None) -> np.ndarray:
     codes : array_like of uint8, shape (..., n)
         Packed bits, as from `pack_bits`.
     d : int, optional
-        How many bits of each row to return; by default all 8 n.
+        How many bits to return per row; by default all 8 n.
 
     Returns
     -------
@@ -250,9 +250,9 @@ def astype(X: Any, to: Any, *, threads: int | None = None, dtype: Any = None) ->
     -------
     ndarray
         The shape of `X`. bfloat16 comes as ``ml_dtypes.bfloat16`` if that package can be imported, and every
-        function knows it as such. Else it comes as uint16, which does not tell what it holds: say
+        function recognizes it. Otherwise it comes as uint16, whose dtype does not say what it holds: pass
         ``dtype="bfloat16"`` wherever it is used. ``result.view(np.uint16)`` is uint16 in either case.
-        What is past the range of the type becomes infinite.
+        Numbers beyond the range of the type become infinite.
 
     Raises
     ------

@@ -120,7 +120,7 @@ def pieces(rows: np.ndarray) -> list[tuple[int, int]]:
 
 
 def copied(rows: np.ndarray, dtype: np.dtype[Any], room: int) -> np.ndarray:
-    """The rows in this type, which holds every value, in new memory with room for so many."""
+    """The rows in this type, which holds every value, in new memory with room for more."""
     made = empty((room, rows.shape[1]), dtype)
     for start, stop in pieces(rows):
         made[start:stop] = arrays.native(rows[start:stop], dtype)

@@ -1,4 +1,4 @@
-"""`topk` and `within`, of arrays and of indexes; and `explain`, which tells how a search goes about it."""
+"""`topk` and `within` over arrays and indexes, and `explain`, which reports how a search was carried out."""
 
 from collections.abc import Callable
 from typing import Any
@@ -39,7 +39,7 @@ def topk(
     queries : array_like, shape (d,) or (n, d)
         One query, or n.
     corpus : array_like, shape (m, d), or FlatIndex
-        The rows to search. Strided rows and memory-maps are read where they lie.
+        The rows to search. Strided rows and memory maps are read in place, without copying.
     k : int
         How many rows to find, at least 1; with fewer eligible rows, all of them are found.
     metric : str, optional
@@ -48,29 +48,29 @@ def topk(
         Default: ``"euclidean"``. A `FlatIndex` has its own.
     where : array_like, optional
         Which corpus rows may be found: a boolean mask of shape (m,), or integer row ids. Missing values are
-        refused.
+        an error.
     threads : int, optional
         How many threads may work on the call. Default: see `set_num_threads`.
     progress : callable, optional
-        Called as ``progress(done, total)`` about ten times a second with the work done and the total (of one
-        piece of the corpus, where it has to be converted in pieces).
+        Called as ``progress(done, total)`` about ten times a second with the work done and the total work. If
+        the corpus has to be converted in pieces, the total is that of one piece.
     dtype : {"bfloat16", "bits"}, optional
         What uint16 or uint8 arrays hold: as for `dot`.
     rescore : array_like, shape (m, D), optional
-        The rows that `corpus` holds codes of: packed bits (uint8, from `pack_bits`, or a `FlatIndex` of
-        them with metric ``"hamming"``), what `quantize` returned, for cosines also its codes alone, or
-        the first elements of every row (``rescore[:, :d]``). The search then goes in two stages: the
-        codes of the queries, made in the same way, find ``oversample * k`` candidates, of which the k
-        closest by `rescore` are returned with their exact values. Queries are rows of D numbers. What
-        is not among the candidates is missed: see ``docs/types.md``.
+        The full rows, if `corpus` holds codes of them: packed bits (uint8, from `pack_bits`, or a `FlatIndex`
+        of them with metric ``"hamming"``), what `quantize` returned, for cosines also its codes alone, or
+        the first elements of every row (``rescore[:, :d]``). The search then has two stages: codes of the
+        queries, made in the same way, shortlist ``oversample * k`` candidates, and the k of these closest by
+        `rescore` are returned with their exact values. Queries are rows of D elements. Rows outside the
+        shortlist are missed: see ``docs/types.md``.
     oversample : int, optional
-        With `rescore`: how many candidates there are for each row to be found. Default: 10.
+        With `rescore`: how many candidates are shortlisted per row to be found. Default: 10.
 
     Returns
     -------
     TopK
         ``indices`` (int64) and ``values``, best first, of shape (k,) for one query of shape (d,),
-        else (n, k). The type of the values is that of `dot` or of the metric in question.
+        else (n, k). The values have the type that the metric's own function returns.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def topk(
     Notes
     -----
     Ranking uses the float64 value of the metric. Equal values rank by row number; NaN ranks last.
-    The (n, m) matrix is never built: extra memory is some 10 MiB a thread, and the result.
+    The (n, m) matrix is never built: extra memory is about 10 MiB per thread, and the result.
 
     Examples
     --------
@@ -138,7 +138,7 @@ def within(
     queries : array_like, shape (d,) or (n, d)
         One query, or n.
     corpus : array_like, shape (m, d), or FlatIndex
-        The rows to search. Strided rows and memory-maps are read where they lie.
+        The rows to search. Strided rows and memory maps are read in place, without copying.
     threshold : float
         Finite. Rows with distance <= threshold are found; for similarities, >= threshold. It is rounded
         to the type of the values, and compared with them as they are returned.
@@ -190,7 +190,7 @@ def explain(
     dtype: Any = None,
 ) -> Explanation:
     """
-    Search, and tell how the search went about it.
+    Search, and report how the search was carried out.
 
     Parameters
     ----------

@@ -30,7 +30,7 @@ from .where import eligible_rows
 
 Progress = Callable[[float, float], object] | None
 
-# One row in so many more fits into what an index copies: the first `add` of a few then copies nothing.
+# A copied corpus gets room for one more row in SPARE, so that the first `add` of a few copies nothing.
 SPARE = 64
 
 
@@ -38,33 +38,33 @@ class FlatIndex:
     """
     Rows prepared for exact search.
 
-    Every row gets an int8 code, a quarter of the bytes of float32 (int8, uint8 and packed bits are laid
-    out anew, as much again). A search compares codes, which rules nearly all rows out for certain, and
-    measures the rest by their elements: it finds what `topk` and `within` find, to the last bit,
-    several times faster.
+    Every row gets an int8 code, a quarter of the bytes of float32 (codes of int8, uint8 and packed bits are
+    as large as the rows). A search compares codes, which rules out nearly all rows with certainty, and
+    measures the rest by their elements: it finds what `topk` and `within` find, to the last bit, several
+    times faster.
 
     Parameters
     ----------
     corpus : array_like, shape (m, d)
-        The rows. They are copied, or converted, a few MiB at a time, but for maps of files, Arrow columns
-        and `bytes` that can be read where they lie: see `copy`.
+        The rows. They are copied or converted, a few MiB at a time, except memory maps, Arrow columns and
+        `bytes`, which are read in place if they can be: see `copy`.
     metric : str
         ``"dot"``, ``"cosine_similarity"``, ``"cosine"``, ``"euclidean"`` or ``"sqeuclidean"``; of packed bits
         (uint8) also ``"hamming"`` and ``"jaccard"``.
     threads : int, optional
         How many threads may make codes. Default: see `set_num_threads`.
     progress : callable, optional
-        Called as ``progress(done, total)`` about ten times a second with the work done and the total.
+        Called as ``progress(done, total)`` about ten times a second with the work done and the total work.
     dtype : {"bfloat16", "bits"}, optional
-        What a uint16 or uint8 corpus holds: as for `dot`. Queries and rows to add are then read likewise, and
-        by an index that is loaded too.
+        What a uint16 or uint8 corpus holds: as for `dot`. Queries and added rows are then read in the same
+        way, also after the index has been saved and loaded.
     copy : bool, optional
-        Whether to copy rows of float64, float32, float16, bfloat16, int8 and uint8 that are contiguous, or to
-        read them where they lie; then they must not change while the index is in use. Default: copy what
-        somebody may still write to. Maps of files (`numpy.memmap`, ``mmap.mmap``, whatever their mode),
-        `bytes` and Arrow columns stay where they are; arrays are copied, read-only ones too, tensors, shared
-        memory, other buffers, and Arrow columns in buffers that pyarrow calls mutable. All other rows are
-        converted, whatever this says, and then the index's own.
+        Whether to copy contiguous rows of float64, float32, float16, bfloat16, int8 and uint8, or to read
+        them in place; in place they must not change while the index is in use. Default: copy whatever
+        somebody may still write to. Memory maps (`numpy.memmap`, ``mmap.mmap``, in any mode), `bytes` and
+        Arrow columns stay in place. Arrays, also read-only ones, tensors, shared memory, other buffers and
+        Arrow columns in buffers that pyarrow calls mutable are copied. Rows of all other types are converted
+        in any case.
 
     Attributes
     ----------
@@ -74,7 +74,7 @@ class FlatIndex:
     nbytes : int
         Bytes of the rows and their codes.
     stats : Explanation
-        What all searches so far have done, and the plan of the last one.
+        Totals of all searches so far, with the plan of the last one.
 
     Raises
     ------
@@ -133,7 +133,7 @@ class FlatIndex:
     def _start(self, held: Store, reading: str | None) -> None:
         self._metric = held.metric
         self._held = held
-        # What unsigned integers are taken for that are to meet the rows; those of ml_dtypes do not tell.
+        # How unsigned integers are read that are compared with the rows; arrays of ml_dtypes do not say.
         self._reading: str | None = "bits" if held.rows.dtype == BITS else reading
         self._stats = NOTHING
         self._gate = Gate()
@@ -231,7 +231,7 @@ class FlatIndex:
         queries : array_like, shape (d,) or (n, d)
             One query, or n.
         threshold : float
-            Finite. Distances up to it (and it) are found; of similarities, those from it up.
+            Finite. Rows with distance <= threshold are found; for similarities, >= threshold.
         where, threads, progress
             As for `topk`.
 
@@ -273,7 +273,7 @@ class FlatIndex:
         q = arrays.rows(queries, "queries", (1, 2), self._reading)
         arrays.same_width(q, "queries", rows, "the index")
         single, q = q.ndim == 1, np.atleast_2d(q)
-        if rows.dtype in (*arrays.WHOLE, BITS):  # which are measured with their own type only
+        if rows.dtype in (*arrays.BYTE_INTEGERS, BITS):  # which are measured with their own type only
             q = arrays.exactly(q, "queries", rows.dtype, "the index")
         dtype, _ = arrays.agreed(q, "queries", rows, "the index")
         request = Request(self._metric, held.eligible(where), threads, progress)
@@ -291,13 +291,13 @@ class FlatIndex:
         """
         Append rows.
 
-        When there is no room left, all rows are copied to where there is room for half as many again; those
-        of a corpus that was not copied, the first time.
+        When there is no room left, all rows are copied to memory with room for half as many again. A corpus
+        that was read in place is copied by the first `add`.
 
         Parameters
         ----------
         rows : array_like, shape (d,) or (n, d)
-            Numbers that the type of the index holds without loss.
+            Numbers that the type of the index holds exactly.
         threads : int, optional
             How many threads may make codes. Default: see `set_num_threads`.
 
@@ -311,7 +311,7 @@ class FlatIndex:
         ValueError
             A wrong shape.
         TypeError
-            The rows are not numeric, or do not convert without loss.
+            The rows are not numeric, or a conversion would change values.
         """
         more = np.atleast_2d(arrays.rows(rows, "rows", (1, 2), self._reading))
         threads = _threads.resolve(threads)
@@ -324,10 +324,10 @@ class FlatIndex:
 
     def remove(self, where: Any, *, threads: int | None = None) -> int:
         """
-        Remove rows. Those that remain are numbered anew, as by `numpy.delete`.
+        Remove rows. The remaining rows are renumbered, as by `numpy.delete`.
 
-        They stay where they are, and searches pass over what is gone, until that is an eighth of all. Then
-        they are copied, or before, when ``vectors``, `save` or a pickle needs them side by side.
+        Removed rows keep their memory, and searches skip them, until an eighth of all rows are gone. Then the
+        others are copied together; ``vectors``, `save` and pickles do so earlier.
 
         Parameters
         ----------
@@ -367,22 +367,22 @@ class FlatIndex:
         """
         Write the index to one file, which `load` maps into memory.
 
-        The file appears under its name only when it is complete, and replaces what was there. What a killed
-        process has left beside it is removed by the next `save` to the same path.
+        The file appears under its name only when it is complete, and replaces what was there. Leftovers of a
+        killed process are removed by the next `save` to the same path.
 
         Parameters
         ----------
         path : path_like
-            A link is followed, and a file that is replaced keeps its permissions. Into a pipe or a device the
-            index is written as it comes; there its rows are read twice.
+            Links are followed, and a replaced file keeps its permissions. A pipe or a device is written to
+            directly, which reads the rows of the index twice.
 
         Raises
         ------
         OSError
-            Nothing can be written there: no such folder, a folder, no permission, a file that is read-only, a
-            full disk.
+            The path cannot be written to: there is no such folder, it is a folder, permission is missing, the
+            file is read-only, or the disk is full.
         ValueError
-            It is the file that the rows of the index are mapped from.
+            The path is the file that the rows of the index are mapped from.
         """
         target = _writing.Target(path, files.sources(self._held.rows))
         _writing.write(target, self._save_to)
@@ -405,8 +405,8 @@ class FlatIndex:
             file must then not be written to while the index is in use (replacing it, as `save` does, is
             safe). False: read all of it.
         verify : bool
-            Read everything once and compare it with the checksum. What tells whether the file is
-            whole, and one of ours, is compared in any case.
+            Read everything once and compare it with the checksum. The header and the size of the file are
+            checked in any case.
 
         Returns
         -------
@@ -417,9 +417,8 @@ class FlatIndex:
         OSError
             The file cannot be read.
         ValueError
-            It is no index, no regular file, truncated, damaged, or of a newer version; with its path and the
-            reason.
-
+            The file is not an index or not a regular file, or is truncated, damaged, or of a newer version;
+            the message has its path and the reason.
         """
         index = cls.__new__(cls)
         metric, rows, *codes, reading = files.load(path, mmap, verify)

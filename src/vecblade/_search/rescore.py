@@ -28,7 +28,7 @@ OVERSAMPLE = 10
 @dataclass(frozen=True)
 class Stage:
     """
-    The first stage: its codes, and what makes such codes of queries and finds so many candidates for these.
+    The first stage: its codes, how queries are encoded likewise, and how candidates are found for these.
 
     `agree` says which of some codes are those of some originals (float64), and `reason` what to say if not.
     """
@@ -168,7 +168,7 @@ def signs(q: np.ndarray) -> np.ndarray:
 
 
 def levelled(q: np.ndarray) -> np.ndarray:
-    """Queries whose length does not matter, over their largest magnitude: within the range of scales."""
+    """Queries whose norm does not matter, over their largest magnitude: within the range of scales."""
     wide = plain(q)
     most = np.abs(wide).max(axis=1, initial=0.0, keepdims=True)
     return wide / np.where(most > 0, most, 1.0)

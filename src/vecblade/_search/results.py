@@ -6,7 +6,7 @@ import numpy as np
 
 
 class TopK(NamedTuple):
-    """The best corpus rows for each query, best first: row numbers (int64) and metric values."""
+    """The closest corpus rows of each query, best first: row numbers (int64) and metric values."""
 
     indices: np.ndarray
     values: np.ndarray
@@ -28,19 +28,20 @@ class Within(NamedTuple):
 
 class Explanation(NamedTuple):
     """
-    How a search went about its work.
+    How a search was carried out.
 
     Attributes
     ----------
     plan : str
-        ``"rows"``: every query met every row. ``"sieve"``: int8 codes of the rows were made on the way,
-        and ruled most pairs out. ``"codes"``: the same with the codes of a `FlatIndex`.
+        ``"rows"``: every query was compared with every row. ``"sieve"``: int8 codes of the rows were made on
+        the way, and ruled most pairs out. ``"codes"``: the same with the codes of a `FlatIndex`.
     pairs : int
-        Pairs of a query and a row that the search was about.
+        How many pairs of a query and an eligible row there were.
     sifted : int
-        Of these, how many were compared by codes,
+        How many of the pairs were compared by their codes.
     rescored : int
-        and how many were measured by their elements: what the codes did not rule out, and the rest.
+        How many of the pairs were measured by their elements, because codes could not rule them out or there
+        were none.
     """
 
     plan: str

@@ -36,7 +36,7 @@ PANEL = 32  # rows, which have their codes together
 NONE = np.empty(0, np.int64)
 # Bytes of rows that are moved at once, in under a millisecond, rather than have searches pass over some.
 LITTLE = 1 << 20
-# One row in so many may be gone: more cost searches more than it costs to move the rest.
+# One row in SHARE may be gone: skipping more would cost searches more than moving the rest.
 SHARE = 8
 
 

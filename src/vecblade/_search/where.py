@@ -116,7 +116,7 @@ def refuse(where: Any) -> None:
 
 
 def other_kind(where: Any) -> str | None:
-    """What is no array, and what to pass instead: where that differs from what goes for rows of numbers."""
+    """What to pass instead of what is not an array, where that differs from the advice for rows."""
     if advice.has(where, "collect", "collect_schema"):
         return ", but a query that has not run; pass where.collect().to_series()"
     if advice.has(where, "toarray", "nnz"):
