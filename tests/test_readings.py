@@ -49,7 +49,7 @@ def test_uint16_beside_bfloat16_is_refused(tmp_path):
     for call in calls:
         for given in (whole, codes, whole.astype(">u2")):
             with pytest.raises(
-                TypeError, match=r"has dtype .*, and .* holds bfloat16: if these are whole numbers"
+                TypeError, match=r"has dtype .*, and .* holds bfloat16: if these are integers"
             ):
                 call(given)
     for one in indexes:
