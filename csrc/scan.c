@@ -1,5 +1,7 @@
 /* scan.c - the loop of a search, in one of three ways (vb_plan):
  *
+ * Over 500 lines: the three ways share the workspace, the chunks and what is left of them.
+ *
  *   rows    chunks of corpus rows stay in L2 while every query of the block meets them
  *   sieve   the same chunks are encoded first, and queries meet only rows that their codes do not
  *           rule out

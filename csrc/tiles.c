@@ -1,3 +1,4 @@
+/* Over 500 lines: what a tile is made of, for every type, stands side by side. */
 #include "tiles.h"
 
 #include <float.h>

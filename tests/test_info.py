@@ -143,7 +143,9 @@ def test_pages_of_the_api_list_every_name():
         name = module.__name__.removesuffix(".linalg").rpartition(".")[2]
         page = (DOCS / "api" / f"{name}.md").read_text(encoding="utf-8")
         part = page[page.index(f".. currentmodule:: {module.__name__}\n") :]
-        assert set(module.__all__) - {"linalg"} <= set(re.findall(r"^   (\w+)$", part, re.MULTILINE)), name
+        assert set(module.__all__) - {"linalg"} <= set(
+            re.findall(r"^(?:   |\.\. data:: )(\w+)$", part, re.MULTILINE)
+        ), name
 
 
 def test_every_option_is_on_the_page_of_the_command_line():

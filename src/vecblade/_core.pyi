@@ -1,8 +1,7 @@
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeAlias, TypeVar, overload
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 T = TypeVar("T")
 
@@ -12,6 +11,7 @@ SIMILARITIES: frozenset[str]
 BFLOAT16: np.dtype[Any]
 BITS: np.dtype[Any]
 PLANS: tuple[str, ...]
+WORK_PER_THREAD: int
 FORMS: tuple[str, ...]
 EPILOGUES: tuple[str, ...]
 
@@ -66,63 +66,46 @@ def run_apart(
 def run_encode(number: int, x: np.ndarray, center: np.ndarray) -> tuple[np.ndarray, dict[str, float]]: ...
 def install(general_function: Callable[..., Any], run_function: Callable[..., Any]) -> None: ...
 
-# A float or an int for two rows, else an array: which, types cannot tell.
-def dot(
-    a: ArrayLike,
-    b: ArrayLike,
-    *,
-    out: np.ndarray | None = None,
-    threads: int | None = None,
-    dtype: Any = None,
-) -> Any: ...
-def sqeuclidean(
-    a: ArrayLike,
-    b: ArrayLike,
-    *,
-    out: np.ndarray | None = None,
-    threads: int | None = None,
-    dtype: Any = None,
-) -> Any: ...
-def euclidean(
-    a: ArrayLike,
-    b: ArrayLike,
-    *,
-    out: np.ndarray | None = None,
-    threads: int | None = None,
-    dtype: Any = None,
-) -> Any: ...
-def cosine_similarity(
-    a: ArrayLike,
-    b: ArrayLike,
-    *,
-    out: np.ndarray | None = None,
-    threads: int | None = None,
-    dtype: Any = None,
-) -> Any: ...
-def cosine(
-    a: ArrayLike,
-    b: ArrayLike,
-    *,
-    out: np.ndarray | None = None,
-    threads: int | None = None,
-    dtype: Any = None,
-) -> Any: ...
-def hamming(
-    a: ArrayLike,
-    b: ArrayLike,
-    *,
-    out: np.ndarray | None = None,
-    threads: int | None = None,
-    dtype: Any = None,
-) -> Any: ...
-def jaccard(
-    a: ArrayLike,
-    b: ArrayLike,
-    *,
-    out: np.ndarray | None = None,
-    threads: int | None = None,
-    dtype: Any = None,
-) -> Any: ...
+# What types tell of an argument: that it is one row, or that it is many. (Of most arrays they tell neither.)
+Row: TypeAlias = np.ndarray[tuple[int], np.dtype[Any]] | Sequence[float]
+Rows: TypeAlias = (
+    np.ndarray[tuple[int, int], np.dtype[Any]]
+    | np.ndarray[tuple[int, int, int], np.dtype[Any]]
+    | Sequence[Sequence[float]]
+)
+
+class RowFunction(Protocol):
+    """`dot` and the other metrics as functions of rows: a number for two rows, else an array."""
+
+    @overload
+    def __call__(
+        self, a: Row, b: Row, *, out: None = None, threads: int | None = None, dtype: Any = None
+    ) -> float: ...
+    @overload
+    def __call__(
+        self, a: Rows, b: Any, *, out: None = None, threads: int | None = None, dtype: Any = None
+    ) -> np.ndarray: ...
+    @overload
+    def __call__(
+        self, a: Any, b: Rows, *, out: None = None, threads: int | None = None, dtype: Any = None
+    ) -> np.ndarray: ...
+    @overload
+    def __call__(
+        self, a: Any, b: Any, *, out: np.ndarray, threads: int | None = None, dtype: Any = None
+    ) -> np.ndarray: ...
+    @overload
+    def __call__(
+        self, a: Any, b: Any, *, out: None = None, threads: int | None = None, dtype: Any = None
+    ) -> Any: ...
+
+dot: RowFunction
+sqeuclidean: RowFunction
+euclidean: RowFunction
+cosine_similarity: RowFunction
+cosine: RowFunction
+hamming: RowFunction
+jaccard: RowFunction
+
 def native(array: np.ndarray) -> bool: ...
 def know_bfloat16(dtype: np.dtype[Any]) -> None: ...
 def bfloat16_from_dlpack(capsule: object) -> np.ndarray | None: ...

@@ -3,6 +3,8 @@
 Nothing here is public but the row functions, which `vecblade` re-exports. User-facing checks
 of arguments are in the Python modules; what arrives here is checked once more, but only for what would
 make the core touch memory that is not the arrays' own.
+
+Over 500 lines: a quarter are the docstrings of the row functions.
 """
 
 import _thread
@@ -43,10 +45,14 @@ def know_bfloat16(dtype):
 
 cdef enum:
     MAX_DIMS = 64
-    # A call of fewer elements than this (some microseconds) lets no other thread run; of fewer
-    # than that (under a millisecond) asks for no helpers.
+    # Below LONG_ROW elements (a few microseconds) the GIL is kept; below SMALL_WORK (under a millisecond)
+    # no helper is asked for.
     LONG_ROW = 16384
     SMALL_WORK = 4000000
+
+
+# What each thread should have to do before another is woken.
+WORK_PER_THREAD = SMALL_WORK
 
 
 # ---- the kernel table ---------------------------------------------------------------------
@@ -76,10 +82,10 @@ def use_level(name, source="level"):
         raise ValueError(f"{source}={name!r} {reason}; levels that do, best first: {runnable}")
 
 
-include "_guard.pxi"
-include "_registry.pxi"
-include "_dlpack.pxi"
-include "_arrow.pxi"
+include "_core_threads.pxi"
+include "_core_testing.pxi"
+include "_core_dlpack.pxi"
+include "_core_arrow.pxi"
 
 use_level(os.environ.get("VECBLADE_ISA") or None, "VECBLADE_ISA")
 
@@ -163,7 +169,7 @@ cdef inline object measure_pair(vb_metric metric, vb_type kind, object a, object
 
 
 cdef inline object measure_any(vb_metric metric, object a, object b, object out, object threads, object dtype):
-    """Two plain rows at once, plain arrays soon, everything else in due course."""
+    """Fast paths for two plain rows and for plain arrays; anything else goes to the general function."""
     cdef int kind
     if dtype is None and (threads is None or type(threads) is int and threads > 0):
         kind = plain_pair(a, b)
@@ -200,7 +206,7 @@ def dot(a, b, *, out=None, threads=None, dtype=None):
     -------
     float or int or ndarray
         A Python float for two 1-D rows. Else an array, float32 if both sides are float32, float16 or
-        bfloat16, float64 otherwise: the float64 sum, rounded once. Of int8, uint8 and bits the exact sum: a Python
+        bfloat16, float64 otherwise: the float64 sum, rounded once. For int8, uint8 and bits the exact sum: a Python
         int, or an array of int32 if every sum of that many elements fits it, else int64.
 
     Raises
@@ -213,7 +219,7 @@ def dot(a, b, *, out=None, threads=None, dtype=None):
     Notes
     -----
     The sum is accumulated in float64 in one fixed order, so its bits do not depend on the CPU, the
-    number of threads or the layout of the arrays. Whole numbers never wrap.
+    number of threads or the layout of the arrays. Integers never wrap.
 
     Examples
     --------
@@ -247,7 +253,7 @@ def euclidean(a, b, *, out=None, threads=None, dtype=None):
     """
     Euclidean (L2) distance, the root of the sum of ``(a - b)**2``, of the rows of `a` and `b`.
 
-    Parameters, results and errors are those of `dot`, but for whole numbers and bits the result is float64, made
+    Parameters, results and errors are those of `dot`, but for integers and bits the result is float64, made
     from exact sums.
 
     Examples
@@ -264,7 +270,7 @@ def cosine_similarity(a, b, *, out=None, threads=None, dtype=None):
     """
     Cosine of the angle between the rows of `a` and `b`: ``dot(a, b) / sqrt(dot(a, a) * dot(b, b))``.
 
-    Parameters, results and errors are those of `dot`, but for whole numbers and bits the result is float64, made
+    Parameters, results and errors are those of `dot`, but for integers and bits the result is float64, made
     from exact sums. Values lie in [-1, 1]; a row with itself
     gives exactly 1. A row without a direction (all zeros, or with an infinity) gives NaN.
 
@@ -282,7 +288,7 @@ def cosine(a, b, *, out=None, threads=None, dtype=None):
     """
     Cosine distance, 1 - `cosine_similarity`, of the rows of `a` and `b`.
 
-    Parameters, results and errors are those of `dot`, but for whole numbers and bits the result is float64, made
+    Parameters, results and errors are those of `dot`, but for integers and bits the result is float64, made
     from exact sums. Values lie in [0, 2]; a row with itself
     gives exactly 0. A row without a direction (all zeros, or with an infinity) gives NaN.
 
@@ -307,7 +313,7 @@ def hamming(a, b, *, out=None, threads=None, dtype=None):
     out, threads
         As for `dot`.
     dtype : {"bits"}, optional
-        What is assumed anyhow.
+        Implied; accepted for symmetry.
 
     Returns
     -------
@@ -333,7 +339,7 @@ def hamming(a, b, *, out=None, threads=None, dtype=None):
 
 def jaccard(a, b, *, out=None, threads=None, dtype=None):
     """
-    Jaccard distance of the packed bits of `a` and `b`: of the bits that either has, the share that not both have.
+    Jaccard distance of the packed bits of `a` and `b`: ``1 - |a & b| / |a | b|``.
 
     Parameters and errors are those of `hamming`. Values are float64 and lie in [0, 1]; two rows of zeros
     have distance 0, as in SciPy.
@@ -735,4 +741,4 @@ def rewrite(str how, rows, out):
     return held(job, make(d, &source, cnp.PyArray_BYTES(out), cnp.PyArray_STRIDE(out, 0), kind))
 
 
-include "_search.pxi"
+include "_core_search.pxi"

@@ -1,7 +1,5 @@
 """What runs here."""
 
-from __future__ import annotations
-
 import platform
 from typing import Any
 
@@ -12,7 +10,7 @@ from . import _core, _threads
 
 def cpu_info() -> dict[str, Any]:
     """
-    Which ISA level runs, and what each kernel resolved to.
+    Which ISA level is in use, and which kernels it resolved to.
 
     Returns
     -------
