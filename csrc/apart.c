@@ -186,7 +186,7 @@ static double near_distance(const vb_pair_of_rows *pair, vb_apart *how, double d
 
 /* The same of whole numbers, whose sums are exact: (aa xx - dot^2) / (n (n + dot)), n^2 = aa xx. Both products are taken
  * with what their rounding lost; they differ by less than a factor of two, so their difference is exact. */
-static double whole_distance(double dot, double aa, double xx)
+static double integer_distance(double dot, double aa, double xx)
 {
     const double lengths = aa * xx, square = dot * dot, n = sqrt(lengths);
     const double rest = fma(aa, xx, -lengths) - fma(dot, dot, -square);
@@ -225,7 +225,7 @@ vb_angle vb_apart_angle(const vb_pair_of_rows *pair, double dot, double aa, doub
         return angle_of(cosine);
     cosine = cosine > 1.0 ? 1.0 : cosine;
     distance = vb_type_kind(pair->x_type) == VB_REAL ? near_distance(pair, &how, dot, aa, xx, cosine)
-                                                     : whole_distance(dot, aa, xx);
+                                                     : integer_distance(dot, aa, xx);
     similarity = 1.0 - distance;
     return (vb_angle){similarity > edge ? similarity : edge, distance, 1};
 }

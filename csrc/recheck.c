@@ -144,73 +144,76 @@ VB_INLINE estimate angle_by_differences(size_t d, double s, double a, double x)
 
 /* ---- a tile ------------------------------------------------------------------------------------ */
 
-VB_INLINE estimate estimate_of(vb_metric metric, int by_differences, size_t d, double s, double a, double x)
+VB_INLINE estimate estimate_of(vb_geometry geometry, int by_differences, size_t d, double s, double a, double x)
 {
-    switch (metric) {
-    case VB_METRIC_EUCLIDEAN:
-    case VB_METRIC_SQEUCLIDEAN:
+    switch (geometry) {
+    case VB_GEOMETRY_SQUARE:
         return by_differences ? square_by_differences(d, s) : square_by_products(d, s, a, x);
-    case VB_METRIC_COSINE:
-    case VB_METRIC_COSINE_SIMILARITY:
+    case VB_GEOMETRY_ANGLE:
         return by_differences ? angle_by_differences(d, s, a, x) : angle_by_products(d, s, a, x);
-    case VB_METRIC_DOT:
+    case VB_GEOMETRY_DOT:
         return dot_by_products(d, s, a, x);
-    case VB_METRIC_HAMMING:
-    case VB_METRIC_JACCARD: /* of bits, which have no such tiles */
-    case VB_METRICS:
+    case VB_GEOMETRY_OVERLAP: /* of bits, which have no such tiles */
         break;
     }
-    return (estimate){NAN, NAN};
+    VB_UNREACHABLE();
+}
+
+/* From bounds of the estimate to bounds of the value. */
+VB_INLINE void make_values(vb_epilogue epilogue, double *least, double *most)
+{
+    const double low = *least, high = *most;
+    switch (epilogue) {
+    case VB_RAW:
+    case VB_SQUARED:
+    case VB_ANGULAR:
+        return;
+    case VB_ROOT:
+        *least = sqrt(low); /* NaN of what is negative, which equals nothing */
+        *most = sqrt(high);
+        return;
+    case VB_SIMILARITY:
+        *least = (1.0 - high) * (1.0 - 0x1p-52);
+        *least = *least < -1.0 ? -1.0 : *least;
+        *most = (1.0 - low) * (1.0 + 0x1p-52);
+        *most = *most > 1.0 ? 1.0 : *most;
+        return;
+    case VB_UNSHARED:
+        break;
+    }
+    VB_UNREACHABLE();
 }
 
 /* The float32 next to the canonical values of one row's pairs, where it is plain: else low[j] and high[j] differ. */
-VB_INLINE void bounds_of(vb_metric metric, int by_differences, size_t d, double a, const double *norms,
-                         const double *sums, size_t n, float *low, float *high)
+VB_INLINE void bounds_of(vb_geometry geometry, vb_epilogue epilogue, int by_differences, size_t d, double a,
+                         const double *norms, const double *sums, size_t n, float *low, float *high)
 {
     for (size_t j = 0; j < n; j++) {
-        const estimate e = estimate_of(metric, by_differences, d, sums[j], a, norms[j]);
+        const estimate e = estimate_of(geometry, by_differences, d, sums[j], a, norms[j]);
         const double error = e.error * (1.0 + 0x1p-20) + fabs(e.value) * 0x1p-52;
         double least = e.value - error, most = e.value + error;
-        if (metric == VB_METRIC_EUCLIDEAN) {
-            least = sqrt(least); /* NaN of what is negative, which equals nothing */
-            most = sqrt(most);
-        }
-        if (metric == VB_METRIC_COSINE_SIMILARITY) {
-            const double similarity = (1.0 - most) * (1.0 - 0x1p-52);
-            most = (1.0 - least) * (1.0 + 0x1p-52);
-            most = most > 1.0 ? 1.0 : most;
-            least = similarity < -1.0 ? -1.0 : similarity;
-        }
+        make_values(epilogue, &least, &most);
         low[j] = (float)least + 0.0f; /* zero is positive */
         high[j] = (float)most + 0.0f;
     }
 }
 
-/* One loop for each metric. */
+/* Loops of their own where they pay: the compiler makes vectors of them. */
 static void bounds(const vb_tiling *t, int by_differences, double a, const double *norms, const double *sums, size_t n,
                    float *low, float *high)
 {
-    switch (t->metric) {
-    case VB_METRIC_EUCLIDEAN:
-        if (by_differences)
-            bounds_of(VB_METRIC_EUCLIDEAN, 1, t->d, a, norms, sums, n, low, high);
-        else
-            bounds_of(VB_METRIC_EUCLIDEAN, 0, t->d, a, norms, sums, n, low, high);
-        return;
-    case VB_METRIC_COSINE:
-        if (by_differences)
-            bounds_of(VB_METRIC_COSINE, 1, t->d, a, norms, sums, n, low, high);
-        else
-            bounds_of(VB_METRIC_COSINE, 0, t->d, a, norms, sums, n, low, high);
-        return;
-    case VB_METRIC_SQEUCLIDEAN:
-    case VB_METRIC_COSINE_SIMILARITY:
-    case VB_METRIC_DOT:
-    case VB_METRIC_HAMMING:
-    case VB_METRIC_JACCARD:
-    case VB_METRICS:
-        bounds_of(t->metric, by_differences, t->d, a, norms, sums, n, low, high);
-    }
+    const vb_metric_info *info = &vb_metrics[t->metric];
+
+    if (info->epilogue == VB_ROOT && by_differences)
+        bounds_of(VB_GEOMETRY_SQUARE, VB_ROOT, 1, t->d, a, norms, sums, n, low, high);
+    else if (info->epilogue == VB_ROOT)
+        bounds_of(VB_GEOMETRY_SQUARE, VB_ROOT, 0, t->d, a, norms, sums, n, low, high);
+    else if (info->epilogue == VB_ANGULAR && by_differences)
+        bounds_of(VB_GEOMETRY_ANGLE, VB_ANGULAR, 1, t->d, a, norms, sums, n, low, high);
+    else if (info->epilogue == VB_ANGULAR)
+        bounds_of(VB_GEOMETRY_ANGLE, VB_ANGULAR, 0, t->d, a, norms, sums, n, low, high);
+    else
+        bounds_of(info->geometry, info->epilogue, by_differences, t->d, a, norms, sums, n, low, high);
 }
 
 /* Those of n values of one row that are settled, as bits; they go to `out`. */
@@ -292,7 +295,7 @@ static unsigned pass(const vb_tiling *t, const vb_record *record, int by_differe
 void vb_recheck(const vb_tiling *t, vb_group *g, vb_columns *c, size_t p, size_t first, size_t n, uint64_t *unsure,
                 char *values, ptrdiff_t pitch)
 {
-    const int is_dot = !vb_is_angle(t) && !vb_is_euclidean(t);
+    const int is_dot = vb_metrics[t->metric].geometry == VB_GEOMETRY_DOT;
 
     if (!c->wide.panels || unsure_in(unsure, 0, g->n, UINT64_MAX) < FEW)
         return;

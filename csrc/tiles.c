@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "codes.h"
 #include "job.h"
 #include "recheck.h"
 
@@ -23,15 +22,9 @@ static size_t row_pitch(const vb_tiling *t) { return vb_divide_up(row_bytes(t), 
 
 static size_t steps_of(const vb_tiling *t) { return vb_divide_up(t->d, 4); }
 
-int vb_is_angle(const vb_tiling *t)
-{
-    return t->metric == VB_METRIC_COSINE || t->metric == VB_METRIC_COSINE_SIMILARITY;
-}
-
-int vb_is_euclidean(const vb_tiling *t)
-{
-    return t->metric == VB_METRIC_EUCLIDEAN || t->metric == VB_METRIC_SQEUCLIDEAN;
-}
+static vb_geometry geometry_of(const vb_tiling *t) { return vb_metrics[t->metric].geometry; }
+static int is_angle(const vb_tiling *t) { return geometry_of(t) == VB_GEOMETRY_ANGLE; }
+static int is_square(const vb_tiling *t) { return geometry_of(t) == VB_GEOMETRY_SQUARE; }
 
 void vb_tiling_init(vb_tiling *t, vb_metric metric, vb_type type, size_t d, vb_type out)
 {
@@ -42,18 +35,18 @@ void vb_tiling_init(vb_tiling *t, vb_metric metric, vb_type type, size_t d, vb_t
     *t = (vb_tiling){.metric = metric, .type = type, .d = d, .rows = 8, .columns = 32};
     if (vb_type_kind(type) == VB_REAL) {
         t->value = type == VB_F64 ? VB_F64 : VB_F32;
-        t->direct = vb_is_euclidean(t) && d <= shortest && vb_kernels.tile[VB_SQDIFF][packed_type(t)];
+        t->direct = is_square(t) && d <= shortest && vb_kernels.tile[VB_SQDIFF][packed_type(t)];
         t->tile = vb_kernels.tile[t->direct ? VB_SQDIFF : VB_DOT][packed_type(t)];
-        t->rescales = type == VB_F64 && !t->direct && vb_is_euclidean(t);
+        t->rescales = type == VB_F64 && !t->direct && is_square(t);
         t->rows = t->tile->rows;
         t->columns = t->tile->columns;
         t->panel_bytes = row_bytes(t) * t->columns;
     } else {
         t->value = out == VB_I32 && d < longest ? VB_I32 : VB_F64;
         if (d < longest) {
-            t->tally = vb_kernels.tally[vb_code_type(type)];
-            t->rows = t->tally->rows;
-            t->columns = t->tally->columns;
+            t->products = vb_kernels.products[vb_types[type].code];
+            t->rows = t->products->rows;
+            t->columns = t->products->columns;
             t->panel_bytes = steps_of(t) * 4 * VB_PANEL;
         }
     }
@@ -97,22 +90,22 @@ static void trust(const vb_tiling *t, vb_finish *finish)
     const int narrow = t->value == VB_F32;
     const double length = (double)t->d / (narrow ? 768.0 : 8192.0), more = length > 1.0 ? length : 1.0;
     const double least = narrow ? 0.1 * sqrt(more) : 0.01 * more;
-    *finish = (vb_finish){.epilogue = VB_RAW};
-    switch (t->metric) {
-    case VB_METRIC_EUCLIDEAN:
-    case VB_METRIC_SQEUCLIDEAN:
-        finish->epilogue = t->metric == VB_METRIC_EUCLIDEAN ? VB_ROOT : VB_SQUARED;
+    const vb_metric_info *info = &vb_metrics[t->metric];
+    *finish = (vb_finish){.epilogue = info->epilogue};
+    switch (info->geometry) {
+    case VB_GEOMETRY_SQUARE:
         finish->low = t->direct ? narrow ? 0x1p-90 : 0x1p-960 : least;
         finish->high = narrow ? FLT_MAX : DBL_MAX;
         break;
-    case VB_METRIC_COSINE:
-    case VB_METRIC_COSINE_SIMILARITY:
-        finish->epilogue = t->metric == VB_METRIC_COSINE ? VB_ANGULAR : VB_SIMILARITY;
+    case VB_GEOMETRY_ANGLE:
         /* A similarity has nothing to cancel; but it must not pass 1, nor miss it for equal rows. */
-        finish->high = 1.0 - (t->metric == VB_METRIC_COSINE ? least : narrow ? 1e-3 * least : 1e-9 * least);
+        finish->high = 1.0 - (!info->similarity ? least : narrow ? 1e-3 * least : 1e-9 * least);
         break;
-    default:
+    case VB_GEOMETRY_DOT:
         finish->high = narrow ? FLT_MAX : DBL_MAX;
+        break;
+    case VB_GEOMETRY_OVERLAP: /* of bits, which have no tiles */
+        break;
     }
 }
 
@@ -145,7 +138,7 @@ static double square_of(const vb_tiling *t, const char *row, double *scale)
         *scale = NAN;
         return square;
     }
-    if (vb_is_angle(t)) {
+    if (is_angle(t)) {
         if (t->type == VB_F64)
             square = vb_apart_square(row, t->d, square, scale);
         if (!vb_square_is_safe(square)) {
@@ -163,13 +156,13 @@ static double square_of(const vb_tiling *t, const char *row, double *scale)
         *scale = square < 0x1p-200 ? 0x1p600 : square > 0x1p200 ? 0x1p-600 : 1.0;
     if (t->type == VB_BF16 && !suits_pairs(row, t->d))
         return NAN;
-    if (t->metric == VB_METRIC_DOT || t->direct)
+    if (geometry_of(t) == VB_GEOMETRY_DOT || t->direct)
         return 0.0;
     return square >= least && square <= most ? square : (double)NAN;
 }
 
 /* What the epilogue wants of a row: its square, or one over its length. */
-static double fact_of(const vb_tiling *t, double square) { return vb_is_angle(t) ? 1.0 / sqrt(square) : square; }
+static double fact_of(const vb_tiling *t, double square) { return is_angle(t) ? 1.0 / sqrt(square) : square; }
 
 /* ---- packing ----------------------------------------------------------------------- */
 
@@ -198,7 +191,7 @@ void vb_interleave(size_t size, size_t some, const char *const *columns, size_t 
 /* A row as the tile's kernel takes it: itself, or a copy. */
 static const char *as_packed(const vb_tiling *t, const char *row, double scale, char *copy)
 {
-    if (!vb_is_angle(t))
+    if (!is_angle(t))
         scale = 1.0;
     if (scale != 1.0 && scale == scale && t->type == VB_F64) {
         vb_apart_scaled(row, t->d, scale, (double *)copy);
@@ -225,8 +218,8 @@ static const char *as_packed(const vb_tiling *t, const char *row, double scale, 
 
 /* The bytes of a row as codes of a column (unsigned) or of a row (signed), and their correction:
  *
- *   i8   column b + 128, row a          a . b = tally - 128 sum a
- *   u8   column b, row a - 128          a . b = tally + 128 sum b
+ *   i8   column b + 128, row a          a . b = product - 128 sum a
+ *   u8   column b, row a - 128          a . b = product + 128 sum b
  *   b1   themselves */
 static unsigned column_flip(vb_type type) { return type == VB_I8 ? 128 : 0; }
 static unsigned row_flip(vb_type type) { return type == VB_U8 ? 128 : 0; }
@@ -313,12 +306,12 @@ void vb_columns_pack(const vb_tiling *t, const vb_rows *from, size_t first, size
         c->squares[j - first] = square;
         if (t->tile) {
             vb_store(t->value, &fact, 1, c->facts + (j - first) * size, 0);
-        } else if (t->tally) {
+        } else if (t->products) {
             c->sums[j - first] = correction_of(t->type, 0, column, t->d);
             ((int32_t *)c->facts)[j - first] = (int32_t)square;
         }
     }
-    if (!t->tile && !t->tally)
+    if (!t->tile && !t->products)
         return;
     for (size_t j = first; j < end; j += n) {
         const size_t p = (j - first) / n;
@@ -337,7 +330,7 @@ void vb_columns_pack(const vb_tiling *t, const vb_rows *from, size_t first, size
             for (size_t k = 0; k < some; k++) {
                 const size_t at = vb_min(j + i + k, end - 1);
                 const char *column = vb_row_at(from, at);
-                if (t->tally)
+                if (t->products)
                     place_bytes(column, t->d, column_flip(t->type), panel + (i + k) * 4, 4 * VB_PANEL);
                 else
                     columns[k] = as_packed(t, column, c->scales[at - first], c->copies + k * row_pitch(t));
@@ -377,11 +370,11 @@ void vb_group_gather(const vb_tiling *t, const vb_rows *from, size_t first, size
     for (size_t r = 0; r < g->n; r++) {
         const char *row = vb_row_at(from, first + r);
         g->squares[r] = square_of(t, row, &g->scales[r]);
-        scaled |= vb_is_angle(t) && g->scales[r] != 1.0 && g->scales[r] == g->scales[r];
-        if (t->tally) {
+        scaled |= is_angle(t) && g->scales[r] != 1.0 && g->scales[r] == g->scales[r];
+        if (t->products) {
             g->sums[r] = correction_of(t->type, 1, row, t->d);
             g->wholes[r] = (int32_t)g->squares[r];
-            place_bytes(row, t->d, row_flip(t->type), g->packed + r * 4, 4 * t->rows);
+            t->products->packing->pack((const int8_t *)row, t->d, row_flip(t->type), t->rows, r, (int8_t *)g->packed);
         }
     }
     if (!t->tile)
@@ -471,7 +464,7 @@ static void compute_scaled(const vb_tiling *t, const vb_group *g, const vb_colum
         bits[r] &= ~alike[r];
         for (size_t j = 0; alike[r] && j < n; j++) {
             const double value = made[r * t->columns + j] * back;
-            const double given = t->metric == VB_METRIC_EUCLIDEAN ? value : value * back;
+            const double given = vb_metrics[t->metric].epilogue == VB_ROOT ? value : value * back;
             if (alike[r] >> j & 1)
                 memcpy(values + (ptrdiff_t)r * pitch + j * sizeof given, &given, sizeof given);
         }
@@ -525,17 +518,16 @@ static void compute_real(const vb_tiling *t, vb_group *g, vb_columns *c, size_t 
 static void compute_exact(const vb_tiling *t, const vb_group *g, const vb_columns *c, size_t p, size_t n, char *values,
                           ptrdiff_t pitch)
 {
-    const int distance =
-        t->metric == VB_METRIC_EUCLIDEAN || t->metric == VB_METRIC_SQEUCLIDEAN || t->metric == VB_METRIC_HAMMING;
+    const int distance = is_square(t);
     const double *squares = c->squares + p * t->columns;
     const int32_t *corrections = c->sums + p * t->columns, *wholes = (const int32_t *)c->facts + p * t->columns;
-    int32_t tally[VB_MOST_ROWS * VB_PANEL];
-    vb_scoring scoring = {t->metric, 0, 0.0, vb_near_edge(t->d)};
+    int32_t made[VB_MOST_ROWS * VB_PANEL];
+    vb_scoring scoring = {vb_metrics[t->metric].epilogue, 0, 0.0, vb_near_edge(t->d)};
 
-    t->tally->call.tally((const uint8_t *)c->panels + p * t->panel_bytes, steps_of(t), (const int8_t *)g->packed,
-                         tally);
+    t->products->call.products((const uint8_t *)c->panels + p * t->panel_bytes, steps_of(t), (const int8_t *)g->packed,
+                               made);
     for (size_t r = 0; r < g->n; r++) {
-        int32_t *products = tally + r * VB_PANEL;
+        int32_t *products = made + r * VB_PANEL;
         char *line = values + (ptrdiff_t)r * pitch;
         double sums[VB_PANEL], found[VB_PANEL];
 
@@ -557,7 +549,7 @@ static void compute_exact(const vb_tiling *t, const vb_group *g, const vb_column
         if (vb_kernels.score(&scoring, n, sums, squares, found))
             for (size_t j = 0; j < n; j++)
                 if (found[j] != found[j] && squares[j] > 0.0 && g->squares[r] > 0.0)
-                    found[j] = vb_whole_angle(t->metric, t->d, sums[j], g->squares[r], squares[j]);
+                    found[j] = vb_integer_angle(t->metric, t->d, sums[j], g->squares[r], squares[j]);
         memcpy(line, found, n * sizeof *found);
     }
 }
@@ -567,7 +559,7 @@ void vb_tile_compute(const vb_tiling *t, vb_group *g, vb_columns *c, size_t p, s
 {
     if (t->tile)
         compute_real(t, g, c, p, first, n, values, pitch);
-    else if (t->tally)
+    else if (t->products)
         compute_exact(t, g, c, p, n, values, pitch);
     else
         for (size_t r = 0; r < g->n; r++)

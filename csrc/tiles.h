@@ -7,7 +7,7 @@
  *                                                    for the distances of short rows
  *   float16               as float32         tile
  *   bfloat16              in pairs           tile
- *   whole numbers, bits   as codes           tally   (kernels/sieve.inc), exact
+ *   integers, bits        as codes           products   (kernels/sieve.inc), exact
  *   very long ones        not packed         rows    (a sum might leave int32)
  *
  * An element depends on its two rows alone, and its bits on no tile or ISA.
@@ -15,28 +15,24 @@
 #ifndef VB_TILES_H
 #define VB_TILES_H
 
-#include "metrics.h"
+#include "scorer.h"
 
 enum { VB_MOST_COLUMNS = 64, VB_MOST_ROWS = 16 };
 
 /* How the rows of one matrix product are going to be met. */
 typedef struct {
     vb_metric metric;
-    vb_type type;                  /* of the rows */
-    vb_type value;                 /* of the values that a tile holds: f32, f64 or i32 */
-    int direct;                    /* whether distances come from differences, not from products */
-    int rescales;                  /* whether pairs of tiny rows, and of huge ones, are met scaled */
-    size_t d, rows, columns;       /* the shape of a tile */
-    size_t panel_bytes;            /* of packed columns */
-    const vb_record *tile, *tally; /* the kernel; none: rows one by one */
+    vb_type type;                     /* of the rows */
+    vb_type value;                    /* of the values that a tile holds: f32, f64 or i32 */
+    int direct;                       /* whether distances come from differences, not from products */
+    int rescales;                     /* whether pairs of tiny rows, and of huge ones, are met scaled */
+    size_t d, rows, columns;          /* the shape of a tile */
+    size_t panel_bytes;               /* of packed columns */
+    const vb_record *tile, *products; /* the kernel; none: rows one by one */
 } vb_tiling;
 
 /* out: the type that results are going to have. */
 void vb_tiling_init(vb_tiling *tiling, vb_metric metric, vb_type type, size_t d, vb_type out);
-
-/* What the metric is made of. */
-int vb_is_angle(const vb_tiling *tiling);
-int vb_is_euclidean(const vb_tiling *tiling);
 
 /* Columns and rows in float64, if ever they are needed (recheck.h). */
 typedef struct {
@@ -60,7 +56,7 @@ typedef struct {
     char *scaled, *scaled_facts; /* panels and facts once more, of scaled columns, where t->rescales; */
     uint8_t *rescaled;           /* the panels that have any */
     char *facts;                 /* of each column: for the epilogue of a tile; of codes the square as int32 */
-    int32_t *sums;               /* of each column of codes: what a tally has to be corrected by */
+    int32_t *sums;               /* of each column of codes: what products have to be corrected by */
     uint64_t *repeats;           /* of each panel: the columns that have the bytes of the column before */
     vb_wide_columns wide;
 } vb_columns;

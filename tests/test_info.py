@@ -71,13 +71,10 @@ def test_cpu_info(isa):
     info = vb.cpu_info()
     assert info["isa"] == isa
     assert list(info["levels"]) == ["avx512", "avx2", "neon", "scalar"]
-    slots = {f"{r['accumulator']}/{r['form']}/{r['type']}" for r in _core.registry()}
-    assert set(info["kernels"]) == slots
+    assert set(info["kernels"]) == {record["slot"] for record in _core.registry()}
     order = list(info["levels"])
     for slot, name in info["kernels"].items():
-        mine = [
-            r for r in _core.registry() if f"{r['accumulator']}/{r['form']}/{r['type']}" == slot and r["runs"]
-        ]
+        mine = [r for r in _core.registry() if r["slot"] == slot and r["runs"]]
         best = min(
             (r for r in mine if order.index(r["isa"]) >= order.index(isa)),
             key=lambda r: order.index(r["isa"]),

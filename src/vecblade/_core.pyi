@@ -12,7 +12,6 @@ BFLOAT16: np.dtype[Any]
 BITS: np.dtype[Any]
 PLANS: tuple[str, ...]
 WORK_PER_THREAD: int
-FORMS: tuple[str, ...]
 EPILOGUES: tuple[str, ...]
 
 def levels() -> dict[str, bool]: ...
@@ -22,7 +21,7 @@ def limit_read(block: bytearray, times: int) -> bool: ...
 def use_level(name: str | None, source: str = "level") -> None: ...
 def registry() -> list[dict[str, Any]]: ...
 def run_kernel(
-    number: int, a: np.ndarray, rows: np.ndarray, ids: np.ndarray | None = None, near: bool = False
+    number: int, a: np.ndarray, rows: np.ndarray, ids: np.ndarray | None = None, cached: bool = False
 ) -> list[list[float]]: ...
 def run_screen(
     number: int, a: np.ndarray, rows: np.ndarray, limit: float, slope: float, low: float
@@ -37,21 +36,21 @@ def run_tile(
     row: np.ndarray,
     column: np.ndarray,
 ) -> tuple[np.ndarray, list[int]]: ...
+def pack_codes(number: int, codes: np.ndarray, group: int) -> np.ndarray: ...
 def run_sieve(
     number: int,
     d: int,
     panel: np.ndarray,
     group: int,
-    codes: np.ndarray,
+    packed: np.ndarray,
     bias: np.ndarray,
     a: np.ndarray,
     t: np.ndarray,
     k: np.ndarray,
 ) -> list[int]: ...
-def run_tally(number: int, d: int, panel: np.ndarray, codes: np.ndarray) -> np.ndarray: ...
-def run_widen(number: int, row: np.ndarray) -> np.ndarray: ...
+def run_products(number: int, d: int, panel: np.ndarray, packed: np.ndarray) -> np.ndarray: ...
 def run_score(
-    number: int, metric: int, wide: bool, norm: float, edge: float, norms: np.ndarray, sums: np.ndarray
+    number: int, epilogue: str, wide: bool, norm: float, edge: float, norms: np.ndarray, sums: np.ndarray
 ) -> tuple[np.ndarray, bool]: ...
 def run_apart(
     number: int,

@@ -21,14 +21,13 @@ import numpy as np
 
 cnp.import_array()
 
-METRICS = {vb_metric_name(<vb_metric>m).decode(): m for m in range(VB_METRICS)}
+METRICS = {of_metric(m).name.decode(): m for m in range(VB_METRICS)}
 # Metrics of bits and of nothing else.
-BIT_METRICS = frozenset({"hamming", "jaccard"})
-SIMILARITIES = frozenset(name for name, m in METRICS.items() if vb_metric_is_similarity(<vb_metric>m))
+BIT_METRICS = frozenset(name for name, m in METRICS.items() if of_metric(m).bits_only)
+SIMILARITIES = frozenset(name for name, m in METRICS.items() if of_metric(m).similarity)
 
-PLANS = ("rows", "sieve", "codes")
-FORMS = ("pair", "rows", "score", "scaled", "residual", "screen", "tile", "sieve", "tally", "encode", "widen")
-EPILOGUES = ("raw", "squared", "root", "similarity", "angular")
+PLANS = tuple(vb_plans[p].decode() for p in range(VB_PLANS))
+EPILOGUES = tuple(vb_epilogues[e].decode() for e in range(VB_EPILOGUES))
 
 # NumPy has no bfloat16 and no bits. Inside the package arrays of these types say that unsigned integers are such.
 BFLOAT16 = np.dtype([("bfloat16", np.uint16)])
@@ -138,19 +137,15 @@ cdef inline int plain_pair(object a, object b) noexcept:
 
 def two_rows(a, b):
     """The letter of the type of two plain rows of one length, not empty, of floats, int8 or uint8; None for others."""
-    cdef int kind = plain_pair(a, b)
-    if kind < 0 or kind == VB_BF16 or cnp.PyArray_DIM(<cnp.ndarray>a, 0) == 0:
+    cdef int kind = plain_pair(a, b), number
+    if kind < 0 or cnp.PyArray_DIM(<cnp.ndarray>a, 0) == 0:
         return None
-    return LETTERS[kind]
+    number = cnp.PyArray_TYPE(<cnp.ndarray>a)
+    return None if number == bfloat16_number else LETTERS[number]
 
 
-# Of the types in the order of vb_type, bfloat16 and bits left out.
-cdef tuple LETTERS = ("f", "d", "e", None, "b", "B")
-
-
-cdef inline bint counts(vb_metric metric) noexcept:
-    """Whether the metric of whole numbers is a whole number."""
-    return metric == VB_METRIC_DOT or metric == VB_METRIC_SQEUCLIDEAN or metric == VB_METRIC_HAMMING
+# By NumPy's numbers of the types that `type_number` knows: bfloat16 has none of its own.
+cdef dict LETTERS = {np.dtype(letter).num: letter for letter in "fdebB"}
 
 
 cdef inline object measure_pair(vb_metric metric, vb_type kind, object a, object b):
@@ -163,7 +158,7 @@ cdef inline object measure_pair(vb_metric metric, vb_type kind, object a, object
     else:
         with nogil:
             value = vb_pair(metric, kind, a_data, b_data, d)
-    if kind >= VB_I8 and counts(metric):
+    if of_metric(metric).integral and of_type(kind).kind != VB_REAL:
         return <int64_t>value
     return value
 
@@ -173,14 +168,14 @@ cdef inline object measure_any(vb_metric metric, object a, object b, object out,
     cdef int kind
     if dtype is None and (threads is None or type(threads) is int and threads > 0):
         kind = plain_pair(a, b)
-        if metric >= VB_METRIC_HAMMING:
+        if of_metric(metric).bits_only:
             kind = VB_B1 if kind == VB_U8 else -1
         if kind >= 0 and out is None:
             return measure_pair(metric, <vb_type>kind, a, b)
         values = measure_plain(metric, a, b, out, threads)
         if values is not None:
             return values
-    return general(vb_metric_name(metric).decode(), a, b, out, threads, dtype)
+    return general(of_metric(metric).name.decode(), a, b, out, threads, dtype)
 
 
 def dot(a, b, *, out=None, threads=None, dtype=None):
@@ -390,13 +385,14 @@ cdef vb_type value_type_of(cnp.ndarray array) except *:
 cdef int value_number(vb_metric metric, vb_type a, vb_type b, size_t d) noexcept:
     """NumPy's number of the type of an array of results; -1 if the core does not measure these with each other."""
     cdef size_t most
-    if vb_type_kind(a) == VB_REAL and vb_type_kind(b) == VB_REAL:
+    if of_type(a).kind == VB_REAL and of_type(b).kind == VB_REAL:
         return cnp.NPY_DOUBLE if a == VB_F64 or b == VB_F64 else cnp.NPY_FLOAT
     if a != b:
         return -1
-    if not counts(metric):
+    if not of_metric(metric).integral:
         return cnp.NPY_DOUBLE
-    most = 8 if a == VB_B1 else 128 * 128 if a == VB_I8 and metric == VB_METRIC_DOT else 255 * 255
+    # The most that an element adds: of bits eight, of integers of a byte a product or a squared difference.
+    most = 8 if of_type(a).kind == VB_BITS else 128 * 128 if a == VB_I8 and metric == VB_METRIC_DOT else 255 * 255
     return cnp.NPY_INT32 if d <= 0x7fffffff // most else cnp.NPY_INT64
 
 
@@ -590,10 +586,10 @@ cdef class Job:
         """After every thread has returned."""
 
     def told(self):
-        """Of a search: its plan, and pairs met, sifted and rescored."""
-        cdef vb_search_told told
-        vb_search_tell(self.job, &told)
-        return PLANS[told.plan], told.met, told.sifted, told.rescored
+        """Of a search: its plan, and how many pairs it visited, sifted and rescored."""
+        cdef vb_search_stats stats
+        vb_search_stats_of(self.job, &stats)
+        return PLANS[stats.plan], stats.visited, stats.sifted, stats.rescored
 
 
 cdef Job holder(object arrays, type kind=Job):
@@ -643,7 +639,7 @@ cdef int plain_type(vb_metric metric, object array) except -2:
     cdef int kind = -1
     if cnp.PyArray_CheckExact(array) and cnp.PyArray_ISNOTSWAPPED(<cnp.ndarray>array) and contiguous(array):
         kind = type_number(cnp.PyArray_TYPE(<cnp.ndarray>array))
-    if metric >= VB_METRIC_HAMMING:
+    if of_metric(metric).bits_only:
         return VB_B1 if kind == VB_U8 else -1
     return kind
 
@@ -733,7 +729,7 @@ def rewrite(str how, rows, out):
     cdef vb_rows source = rows_of(rows, rows.shape[1])
     cdef vb_type kind = type_of(out)
     if (out.shape != rows.shape or not contiguous(out) or not out.flags.writeable
-            or vb_type_kind(kind) != VB_REAL or source.type == VB_B1):
+            or of_type(kind).kind != VB_REAL or of_type(source.type).kind == VB_BITS):
         raise ValueError("the core takes an output of the rows' shape and of a real type")
     cdef size_t d = rows.shape[1]
     cdef Job job = holder((rows, out))

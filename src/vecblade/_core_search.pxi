@@ -45,10 +45,24 @@ cdef vb_where where_of(corpus, mask, ids, size_t eligible) except *:
     return where
 
 
+# The plan of the requests below (vb_request).
+cdef vb_plan wanted_plan = VB_PLAN_CODES
+
+
 def use_plan(str plan):
     """What searches do: "codes", what is likely to be fastest; for tests "sieve", wherever it can be, or "rows"."""
-    cdef int number = PLANS.index(plan)
-    vb_use_plan(<vb_plan>number)
+    global wanted_plan
+    wanted_plan = <vb_plan><int>PLANS.index(plan)
+
+
+cdef vb_request request_of(int metric, vb_rows queries, vb_rows corpus, size_t d, const vb_codes *codes,
+                           vb_where where, int threads) except *:
+    cdef vb_request request
+    if value_number(<vb_metric>metric, queries.type, corpus.type, d) < 0:
+        raise ValueError("the core takes two real types, or one type twice")
+    request.metric, request.d, request.codes, request.threads = <vb_metric>metric, d, codes, threads
+    request.queries, request.corpus, request.where, request.plan = queries, corpus, where, wanted_plan
+    return request
 
 
 cdef class TopKJob(Job):
@@ -70,23 +84,18 @@ cdef const vb_codes *codes_of(vb_codes *place, corpus, codes) except? NULL:
 
 def topk(int metric, queries, corpus, codes, mask, ids, size_t eligible, size_t k, int threads, indices, scores):
     """A search that leaves scores, which rank: `values_of` makes values of them."""
-    cdef vb_rows left = rows_of(queries, corpus.shape[1]), right = rows_of(corpus, corpus.shape[1])
-    cdef vb_where where = where_of(corpus, mask, ids, eligible)
+    cdef size_t d = corpus.shape[1]
     cdef vb_codes place
-    cdef const vb_codes *coded = codes_of(&place, corpus, codes)
-    if value_number(<vb_metric>metric, left.type, right.type, corpus.shape[1]) < 0:
-        raise ValueError("the core takes two real types, or one type twice")
+    cdef vb_request request = request_of(metric, rows_of(queries, d), rows_of(corpus, d), d,
+                                         codes_of(&place, corpus, codes), where_of(corpus, mask, ids, eligible),
+                                         threads)
     if (indices.dtype != np.int64 or scores.dtype != np.float64 or not 1 <= k <= eligible
             or indices.shape != (len(queries), k) or scores.shape != indices.shape
             or not (indices.flags.c_contiguous and scores.flags.c_contiguous)):
         raise ValueError("the core takes contiguous results of shape (queries, k)")
-    cdef size_t d = corpus.shape[1]
     cdef Job job = holder((queries, corpus, codes, mask, ids, indices, scores), TopKJob)
-    return held(
-        job,
-        vb_topk_new(<vb_metric>metric, d, &left, &right, coded, &where, k, threads,
-                    <int64_t *>cnp.PyArray_DATA(indices), <double *>cnp.PyArray_DATA(scores)),
-    )
+    return held(job, vb_topk_new(&request, k, <int64_t *>cnp.PyArray_DATA(indices),
+                                 <double *>cnp.PyArray_DATA(scores)))
 
 
 cdef bint plain_rows(vb_metric metric, object array, vb_rows *rows, size_t *d) except -1:
@@ -112,6 +121,7 @@ def topk_plain(int metric, queries, corpus, k, codes=None):
     cdef vb_rows left, right
     cdef vb_codes place
     cdef vb_where everything
+    cdef vb_request request
     cdef size_t d, width
     cdef cnp.npy_intp shape[2]
     cdef int kind, axes
@@ -129,12 +139,10 @@ def topk_plain(int metric, queries, corpus, k, codes=None):
     indices = cnp.PyArray_EMPTY(axes, shape, cnp.NPY_INT64, 0)
     values = cnp.PyArray_EMPTY(axes, shape, cnp.NPY_DOUBLE, 0)
     everything.mask, everything.ids, everything.eligible = NULL, NULL, right.count
+    request = request_of(metric, left, right, d, codes_of(&place, corpus, codes), everything, 1)
     job = holder((queries, corpus, codes, indices, values), TopKJob)
-    held(
-        job,
-        vb_topk_new(<vb_metric>metric, d, &left, &right, codes_of(&place, corpus, codes), &everything,
-                    shape[axes - 1], 1, <int64_t *>cnp.PyArray_DATA(indices), <double *>cnp.PyArray_DATA(values)),
-    )
+    held(job, vb_topk_new(&request, shape[axes - 1], <int64_t *>cnp.PyArray_DATA(indices),
+                          <double *>cnp.PyArray_DATA(values)))
     job.run()
     job.finish()
     vb_values(<vb_metric>metric, d, cnp.PyArray_SIZE(values), <double *>cnp.PyArray_DATA(values))
@@ -163,16 +171,11 @@ cdef class WithinJob(Job):
 
 def within(int metric, queries, corpus, codes, mask, ids, size_t eligible, double threshold, dtype, int threads):
     """`dtype`: the type to which values will be rounded, and the threshold with them."""
-    cdef vb_rows left = rows_of(queries, corpus.shape[1]), right = rows_of(corpus, corpus.shape[1])
-    cdef vb_where where = where_of(corpus, mask, ids, eligible)
-    cdef vb_codes place
-    cdef const vb_codes *coded = codes_of(&place, corpus, codes)
-    if value_number(<vb_metric>metric, left.type, right.type, corpus.shape[1]) < 0:
-        raise ValueError("the core takes two real types, or one type twice")
     cdef size_t d = corpus.shape[1]
+    cdef vb_codes place
+    cdef vb_request request = request_of(metric, rows_of(queries, d), rows_of(corpus, d), d,
+                                         codes_of(&place, corpus, codes), where_of(corpus, mask, ids, eligible),
+                                         threads)
     cdef WithinJob job = holder((queries, corpus, codes, mask, ids), WithinJob)
     job.queries = len(queries)
-    return held(
-        job, vb_within_new(<vb_metric>metric, d, &left, &right, coded, &where, threshold,
-                           VB_F32 if dtype == np.float32 else VB_F64, threads)
-    )
+    return held(job, vb_within_new(&request, threshold, VB_F32 if dtype == np.float32 else VB_F64))

@@ -3,31 +3,43 @@
 
 def registry():
     """Every kernel of this build, as a list of dicts; its place in the list is its number."""
-    cdef const char *level
-    cdef int runs, active
+    cdef vb_record_place place
     cdef const vb_record *record
     found = []
-    while (record := vb_registry(len(found), &level, &runs, &active)) is not NULL:
+    while (record := vb_registry(len(found), &place)) is not NULL:
+        form, type = vb_forms[<int>record.form].name.decode(), of_type(record.type).name.decode()
+        summed = vb_accumulators[<int>record.accumulator].decode() if vb_forms[<int>record.form].has_accumulator else None
         found.append({
             "name": record.name.decode(),
-            "accumulator": ("dot", "sqdiff", "dotnorm")[record.accumulator],
-            "type": vb_type_name(record.type).decode(),
-            "form": FORMS[record.form],
-            "isa": level.decode(),
-            "runs": bool(runs),
-            "active": bool(active),
+            "slot": f"{summed}/{form}/{type}" if summed else f"{form}/{type}",
+            "accumulator": summed,
+            "type": type,
+            "form": form,
+            "isa": place.level.decode(),
+            "unit": place.unit.decode(),
+            "runs": bool(place.runs),
+            "active": bool(place.active),
             "shape": (record.rows, record.columns),
-            "limit": record.limit,
+            "largest_code": record.largest_code,
+            "groups": groups_of(record),
         })
     return found
 
 
+cdef groups_of(const vb_record *record):
+    """The numbers of queries that a sieve takes at once, ascending; of products there is one."""
+    if record.form == VB_FORM_PRODUCTS:
+        return [record.rows]
+    if record.form != VB_FORM_SIEVE:
+        return []
+    return sorted({record.packing.group(queries) for queries in range(1, record.rows + 1)})
+
+
 cdef const vb_record *runnable(size_t number, cnp.ndarray a, cnp.ndarray rows) except NULL:
     """A kernel of the registry, for tests, if it takes these arguments and runs here."""
-    cdef const char *level
-    cdef int runs, active
-    cdef const vb_record *record = vb_registry(number, &level, &runs, &active)
-    if record is NULL or not runs:
+    cdef vb_record_place place
+    cdef const vb_record *record = vb_registry(number, &place)
+    if record is NULL or not place.runs:
         raise ValueError(f"kernel {number} is not in the registry, or does not run here")
     if (type_of(rows) != record.type or not contiguous(a) or a.ndim != 1
             or type_of(a) != (vb_query_type(record.type) if record.form == VB_FORM_ROWS else record.type)):
@@ -41,18 +53,18 @@ cdef vb_view view_of(cnp.ndarray rows, size_t d, cnp.ndarray ids) except *:
     if ids is not None and (ids.dtype != np.int64 or not contiguous(ids)
                             or not all(0 <= i < len(rows) for i in ids)):
         raise ValueError("a kernel takes int64 ids of the rows")
-    view.base, view.stride, view.near = matrix.base, matrix.stride, 0
+    view.base, view.stride, view.cached = matrix.base, matrix.stride, 0
     view.ids = NULL if ids is None else <const int64_t *>cnp.PyArray_DATA(ids)
     return view
 
 
-def run_kernel(size_t number, cnp.ndarray a, cnp.ndarray rows, cnp.ndarray ids=None, bint near=False):
-    """Call a pair or rows kernel: for each row (of the ids, if any) a list of its sums. near: as vb_view has it."""
+def run_kernel(size_t number, cnp.ndarray a, cnp.ndarray rows, cnp.ndarray ids=None, bint cached=False):
+    """Call a pair or rows kernel: for each row (of the ids, if any) a list of its sums. cached: as vb_view has it."""
     cdef const vb_record *record = runnable(number, a, rows)
     cdef size_t d = len(a), n = len(rows) if ids is None else len(ids), i
     cdef vb_view view = view_of(rows, d, ids)
     cdef double *out
-    view.near = near
+    view.cached = cached
     if record.form == VB_FORM_PAIR:
         found = np.zeros((n, 3))
         out = <double *>cnp.PyArray_DATA(found)
@@ -71,24 +83,23 @@ def run_screen(size_t number, cnp.ndarray a, cnp.ndarray rows, float limit, floa
     """Call a screen kernel: the positions that pass."""
     cdef const vb_record *record = runnable(number, a, rows)
     cdef vb_view view = view_of(rows, len(a), None)
-    cdef vb_limits limits
+    cdef vb_screen_bounds bounds
     cdef size_t count
     if record.form != VB_FORM_SCREEN:
         raise ValueError(f"kernel {number} is no screen")
-    limits.limit, limits.slope, limits.low = limit, slope, low
+    bounds.limit, bounds.slope, bounds.low = limit, slope, low
     passed = np.empty(len(rows), np.uint32)
-    count = record.call.screen(<const float *>cnp.PyArray_DATA(a), &view, len(rows), len(a), &limits,
+    count = record.call.screen(<const float *>cnp.PyArray_DATA(a), &view, len(rows), len(a), &bounds,
                                <uint32_t *>cnp.PyArray_DATA(passed))
     return passed[:count].tolist()
 
 
 cdef const vb_record *runnable_form(size_t number, vb_form form) except NULL:
     """A kernel of the registry of this form, for tests, if it runs here."""
-    cdef const char *level
-    cdef int runs, active
-    cdef const vb_record *record = vb_registry(number, &level, &runs, &active)
-    if record is NULL or not runs or record.form != form:
-        raise ValueError(f"kernel {number} is no {FORMS[form]}, or does not run here")
+    cdef vb_record_place place
+    cdef const vb_record *record = vb_registry(number, &place)
+    if record is NULL or not place.runs or record.form != form:
+        raise ValueError(f"kernel {number} is no {vb_forms[<int>form].name.decode()}, or does not run here")
     return record
 
 
@@ -125,41 +136,57 @@ def run_tile(size_t number, cnp.ndarray rows, panel, str epilogue, double low, d
     return values, unsure.tolist()
 
 
-def run_sieve(size_t number, size_t d, panel, size_t group, codes, bias, a, t, k):
-    """Call a sieve kernel: for each query the rows that pass, as bits."""
+def pack_codes(size_t number, codes, size_t group):
+    """Rows of codes, whole groups of them, as a sieve or products kernel takes them."""
+    cdef vb_record_place place
+    cdef const vb_record *record = vb_registry(number, &place)
+    if record is NULL or not place.runs or group not in groups_of(record) or codes.ndim != 2 or len(codes) % group:
+        raise ValueError(f"kernel {number} does not take such groups of codes, or does not run here")
+    cdef size_t d = codes.shape[1], bytes = record.packing.bytes(group, d), row
+    cdef const int8_t *source = <const int8_t *>data_of(codes, np.int8, codes.shape)
+    out = np.empty(len(codes) // group * bytes, np.int8)
+    cdef int8_t *packed = <int8_t *>cnp.PyArray_DATA(out)
+    for row in range(len(codes)):
+        record.packing.pack(source + row * d, d, 0, group, row % group, packed + row // group * bytes)
+    return out
+
+
+def run_sieve(size_t number, size_t d, panel, size_t group, packed, bias, a, t, k):
+    """Call a sieve kernel with packed queries: for each the rows that pass, as bits."""
     cdef const vb_record *record = runnable_form(number, VB_FORM_SIEVE)
     cdef vb_coded coded
-    count, steps = len(bias), (d + 3) // 4
-    if group not in ({1, record.rows} | ({4} if record.rows > 4 else set())) or count % group or d >= 1 << 15:
-        raise ValueError(f"a sieve takes whole groups of 1, 4 or {record.rows} queries")
+    count = len(bias)
+    if group not in groups_of(record) or count % group or d >= 1 << 15:
+        raise ValueError(f"a sieve takes whole groups of {groups_of(record)} queries")
     coded.count, coded.group = count, group
-    coded.codes = <int8_t *>data_of(codes, np.int8, (count // group, steps, group, 4))
+    coded.codes = <int8_t *>data_of(packed, np.int8, (count // group * record.packing.bytes(group, d),))
     coded.bias = <int32_t *>data_of(bias, np.int32, (count,))
     coded.a = <float *>data_of(a, np.float32, (count,))
     coded.t = <float *>data_of(t, np.float32, (count,))
     coded.k = <float *>data_of(k, np.float32, (count,))
     masks = np.empty(count, np.uint32)
-    record.call.sieve(<const vb_panel *>data_of(panel, np.uint8, (vb_panel_bytes(d),)), steps, &coded,
+    record.call.sieve(<const vb_panel *>data_of(panel, np.uint8, (vb_panel_bytes(d),)), (d + 3) // 4, &coded,
                       <uint32_t *>cnp.PyArray_DATA(masks))
     return masks.tolist()
 
 
-def run_tally(size_t number, size_t d, panel, codes):
-    """Call a tally kernel: the products of a group's rows and a panel's."""
-    cdef const vb_record *record = runnable_form(number, VB_FORM_TALLY)
+def run_products(size_t number, size_t d, panel, packed):
+    """Call a products kernel: the products of a group of packed rows and a panel's."""
+    cdef const vb_record *record = runnable_form(number, VB_FORM_PRODUCTS)
     steps = (d + 3) // 4
-    out = np.empty((record.rows, 32), np.int32)
-    record.call.tally(<const uint8_t *>data_of(panel, np.uint8, (steps, 32, 4)), steps,
-                      <const int8_t *>data_of(codes, np.int8, (steps, record.rows, 4)),
-                      <int32_t *>cnp.PyArray_DATA(out))
+    out = np.empty((record.rows, record.columns), np.int32)
+    record.call.products(<const uint8_t *>data_of(panel, np.uint8, (steps, record.columns, 4)), steps,
+                         <const int8_t *>data_of(packed, np.int8, (record.packing.bytes(record.rows, d),)),
+                         <int32_t *>cnp.PyArray_DATA(out))
     return out
 
 
-def run_score(size_t number, int metric, bint wide, double norm, double edge, norms, sums):
+def run_score(size_t number, str epilogue, bint wide, double norm, double edge, norms, sums):
     """Call a score kernel: the values, NaN where it leaves them to others, and whether it says that there are such."""
     cdef const vb_record *record = runnable_form(number, VB_FORM_SCORE)
     cdef vb_scoring scoring
-    scoring.metric, scoring.wide, scoring.norm, scoring.edge = <vb_metric>metric, wide, norm, edge
+    scoring.epilogue = <vb_epilogue><int>EPILOGUES.index(epilogue)
+    scoring.wide, scoring.norm, scoring.edge = wide, norm, edge
     found = np.empty(sums.shape)
     unsure = record.call.score(&scoring, len(found), <const double *>data_of(sums, np.float64, found.shape),
                                <const double *>data_of(norms, np.float64, found.shape),
@@ -170,12 +197,11 @@ def run_score(size_t number, int metric, bint wide, double norm, double edge, no
 def run_apart(size_t number, cnp.ndarray a, cnp.ndarray x, double scale_a, double scale_x, double t=0, double u=0,
               bint swapped=False):
     """Call a scaled or residual kernel: its sums."""
-    cdef const char *level
-    cdef int runs, active
-    cdef const vb_record *record = vb_registry(number, &level, &runs, &active)
+    cdef vb_record_place place
+    cdef const vb_record *record = vb_registry(number, &place)
     cdef vb_apart how
     cdef double sums[3]
-    if record is NULL or not runs or record.form not in (VB_FORM_SCALED, VB_FORM_RESIDUAL):
+    if record is NULL or not place.runs or record.form not in (VB_FORM_SCALED, VB_FORM_RESIDUAL):
         raise ValueError(f"kernel {number} is no scaled one, or does not run here")
     wide = type_of(a) == VB_F64
     if (type_of(x) != record.type or not (wide or record.form == VB_FORM_RESIDUAL and type_of(a) == record.type)
@@ -211,10 +237,10 @@ def run_encode(size_t number, x, center):
 
 def limit(str kind, double wanted):
     """So many multiply-adds in registers, by the best instruction for a type ("f32"); False if there is none."""
-    cdef int type = [vb_type_name(<vb_type>t).decode() for t in range(VB_TYPES)].index(kind)
+    cdef int type = [of_type(t).name.decode() for t in range(VB_TYPES)].index(kind)
     cdef bint ran
     with nogil:
-        ran = vb_limit(<vb_type>type, wanted)
+        ran = vb_peak(<vb_type>type, wanted)
     return bool(ran)
 
 
@@ -226,5 +252,5 @@ def limit_read(bytearray block, size_t times):
     cdef size_t bytes = (len(block) - skip) // 512 * 512
     cdef bint ran
     with nogil:
-        ran = vb_limit_read(at, bytes, times)
+        ran = vb_peak_read(at, bytes, times)
     return bool(ran)

@@ -9,7 +9,7 @@
 #include <immintrin.h>
 #include <string.h>
 
-#include "../vecblade.h"
+#include "../../vecblade.h"
 
 #if defined(__GNUC__)
 #define VB_KEEP(x) __asm__("" : "+v"(x))
@@ -77,7 +77,6 @@ VB_INLINE vd vd_scale(vd v, double s)
 VB_INLINE vd vd_set1(double x) { return _mm512_set1_pd(x); }
 VB_INLINE vd vd_mul(vd a, vd b) { return _mm512_mul_pd(a, b); }
 VB_INLINE vd vd_max(vd a, vd b) { return _mm512_max_pd(a, b); }
-VB_INLINE vd vd_fuse(vd a, vd b, vd c) { return _mm512_fmadd_pd(a, b, c); }
 VB_INLINE vd vd_root(vd a) { return _mm512_sqrt_pd(a); }
 VB_INLINE void vd_store(double *p, vd v) { _mm512_storeu_pd(p, v); }
 VB_INLINE uint32_t vd_exceed(vd a, vd b) { return _mm512_cmp_pd_mask(a, b, _CMP_NLE_UQ); }
@@ -98,8 +97,8 @@ VB_INLINE vf vf_add(vf a, vf b) { return _mm512_add_ps(a, b); }
 VB_INLINE vf vf_sub(vf a, vf b) { return _mm512_sub_ps(a, b); }
 VB_INLINE vf vf_mul(vf a, vf b) { return _mm512_mul_ps(a, b); }
 VB_INLINE vf vf_max(vf a, vf b) { return _mm512_max_ps(a, b); }
-VB_INLINE vf vf_fuse(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
 VB_INLINE vf vf_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
+VB_INLINE vf vf_muladd(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
 VB_INLINE vf vf_root(vf a) { return _mm512_sqrt_ps(a); }
 VB_INLINE vf vf_set1(float x) { return _mm512_set1_ps(x); }
 VB_INLINE vf vf_load(const char *p) { return _mm512_loadu_ps(p); }
@@ -155,10 +154,10 @@ VB_INLINE vi vi_query(const int8_t *p)
 
 VB_INLINE void vi_store(int32_t *p, vi v) { _mm512_storeu_si512(p, v); }
 
-VB_INLINE uint32_t vi_passed(vi sum, const float *unit, const float *extent, float a, float t, float k)
+VB_INLINE uint32_t vi_passed(vi sum, const float *unit, const float *norm_term, float a, float t, float k)
 {
-    const __m512 further = _mm512_fmsub_ps(_mm512_set1_ps(t), _mm512_loadu_ps(extent), _mm512_set1_ps(k));
-    const __m512 limit = _mm512_fmadd_ps(_mm512_set1_ps(a), _mm512_loadu_ps(unit), further);
+    const __m512 offset = _mm512_fmsub_ps(_mm512_set1_ps(t), _mm512_loadu_ps(norm_term), _mm512_set1_ps(k));
+    const __m512 limit = _mm512_fmadd_ps(_mm512_set1_ps(a), _mm512_loadu_ps(unit), offset);
     return _mm512_cmp_ps_mask(_mm512_cvtepi32_ps(sum), limit, _CMP_NLT_UQ);
 }
 

@@ -5,7 +5,7 @@
 #include <arm_neon.h>
 #include <string.h>
 
-#include "few_bytes.h"
+#include "../few_bytes.h"
 
 #if defined(__GNUC__)
 #define VB_KEEP(x) __asm__("" : "+w"(x))
@@ -153,7 +153,7 @@ typedef float32x4_t vf;
 VB_INLINE vf vf_zero(void) { return vdupq_n_f32(0.0f); }
 VB_INLINE vf vf_add(vf a, vf b) { return vaddq_f32(a, b); }
 VB_INLINE vf vf_sub(vf a, vf b) { return vsubq_f32(a, b); }
-VB_INLINE vf vf_fma(vf a, vf b, vf c) { return vfmaq_f32(c, a, b); }
+VB_INLINE vf vf_muladd(vf a, vf b, vf c) { return vfmaq_f32(c, a, b); }
 VB_INLINE float vf_fold(vf v) { return vaddvq_f32(v); }
 VB_INLINE vf vf_load(const char *p) { return vreinterpretq_f32_u8(vld1q_u8((const uint8_t *)p)); }
 
@@ -236,10 +236,10 @@ VB_INLINE vi vi_both(vi sum, vi rows, vi query)
 
 VB_INLINE void vi_store(int32_t *p, vi v) { vst1q_s32(p, v); }
 
-VB_INLINE uint32_t vi_passed(vi sum, const float *unit, const float *extent, float a, float t, float k)
+VB_INLINE uint32_t vi_passed(vi sum, const float *unit, const float *norm_term, float a, float t, float k)
 {
-    const vf further = vfmaq_f32(vdupq_n_f32(-k), vdupq_n_f32(t), vld1q_f32(extent));
-    const vf limit = vfmaq_f32(further, vdupq_n_f32(a), vld1q_f32(unit));
+    const vf offset = vfmaq_f32(vdupq_n_f32(-k), vdupq_n_f32(t), vld1q_f32(norm_term));
+    const vf limit = vfmaq_f32(offset, vdupq_n_f32(a), vld1q_f32(unit));
     const uint32x4_t less = vcltq_f32(vcvtq_f32_s32(sum), limit);
     const uint32x4_t bit = {1, 2, 4, 8};
     return vaddvq_u32(vbicq_u32(bit, less));
@@ -247,7 +247,7 @@ VB_INLINE uint32_t vi_passed(vi sum, const float *unit, const float *extent, flo
 
 /* ---- tiles (tile.inc) ---- */
 
-VB_INLINE vf vf_fuse(vf a, vf b, vf c) { return vfmaq_f32(c, a, b); }
+VB_INLINE vf vf_fma(vf a, vf b, vf c) { return vfmaq_f32(c, a, b); }
 VB_INLINE vf vf_root(vf a) { return vsqrtq_f32(a); }
 
 VB_INLINE vf vf_every(const char *p)
@@ -268,7 +268,7 @@ typedef uint32x4_t vp;
 VB_INLINE vp vp_load(const char *p) { return vreinterpretq_u32_u8(vld1q_u8((const uint8_t *)p)); }
 VB_INLINE vp vp_every(const char *p) { return vdupq_n_u32(vd_two(p)); }
 
-VB_INLINE vf vp_fuse(vp a, vp b, vf c)
+VB_INLINE vf vp_fma(vp a, vp b, vf c)
 {
     const uint32x4_t high = vdupq_n_u32(0xffff0000u);
     c = vfmaq_f32(c, vreinterpretq_f32_u32(vandq_u32(a, high)), vreinterpretq_f32_u32(vandq_u32(b, high)));
@@ -279,7 +279,6 @@ VB_INLINE vd vd_set1(double x) { return vdupq_n_f64(x); }
 VB_INLINE vd vd_scale(vd v, double s) { return vmulq_n_f64(v, s); } /* denormals cost nothing here */
 VB_INLINE vd vd_mul(vd a, vd b) { return vmulq_f64(a, b); }
 VB_INLINE vd vd_max(vd a, vd b) { return vmaxq_f64(a, b); }
-VB_INLINE vd vd_fuse(vd a, vd b, vd c) { return vfmaq_f64(c, a, b); }
 VB_INLINE vd vd_root(vd a) { return vsqrtq_f64(a); }
 VB_INLINE void vd_store(double *p, vd v) { vst1q_f64(p, v); }
 

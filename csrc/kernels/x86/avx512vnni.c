@@ -4,7 +4,7 @@
 
 #include "simd_avx512.h"
 
-/* ---- whole numbers (exact.h) ----
+/* ---- integers (exact.h) ----
  *
  * vpdpbusd takes unsigned bytes with signed ones: of int8 the x with 128 added, (x + 128) a, of uint8 the x with 128
  * taken away, a (x - 128). Both are one flip of the upper bit. In words, by vpdpwssd, it was twice as many steps: 1536
@@ -76,32 +76,11 @@ VB_INLINE vn_u8 vn_unbias_u8(vn_u8 sum, vn_u8 elements)
 
 VB_INLINE vi vi_dot(vi sum, vi rows, vi query) { return _mm512_dpbusd_epi32(sum, rows, query); }
 
-#include "exact.h"
-#include "sieve.h"
-
-#define VB_ISA avx512
-#define VB_T i8
-#include "exact.inc"
-#define VB_T u8
-#include "exact.inc"
-#define VB_T i8
-#define VB_SIEVE_STEP vi_dot
-#define VB_TALLY_STEP vi_dot
-#include "sieve.inc"
-
-const vb_record vb_records_avx512vnni[] = {
-    VB_EACH_SUM(i8, VB_I8, avx512),
-    VB_EACH_SUM(u8, VB_U8, avx512),
-    VB_SIEVE(vb_dot_sieve_i8_avx512, VB_I8, VI_GROUP, VI_LIMIT),
-    VB_TALLY(vb_dot_tally_i8_avx512, VB_I8, VI_GROUP),
-    {0},
-};
-
-#else
-
-#include "contract.h"
-
-/* Another architecture, or a compiler without it. */
-const vb_record vb_records_avx512vnni[] = {{0}};
+#define VB_SIEVE_STEP_i8 vi_dot
+#define VB_PRODUCT_STEP_i8 vi_dot
+#define VB_LEAVES_OUT_FLOATS
 
 #endif
+
+#define VB_UNIT avx512vnni
+#include "../unit.inc"

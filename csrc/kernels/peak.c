@@ -1,4 +1,4 @@
-/* limits.c - multiply-adds that never leave the registers, as fast as this CPU can: what kernels are compared with.
+/* peak.c - multiply-adds that never leave the registers, as fast as this CPU can: what kernels are compared with.
  *
  * In assembly, for compilers move such accumulators around. Each loop has chains enough to hide the latency of its
  * instruction. It is one statement from the first register that is set to the last turn: what a register held before
@@ -6,8 +6,7 @@
  * registers in use costs others a hundred cycles a turn. The factors are ones and the accumulators start as zeros, so
  * sums stay ordinary numbers (a float32 rests at 2^24). The registers 16 to 31 of AVX-512 are not declared as
  * clobbered, for this unit is compiled without AVX-512 and has no other use for them. */
-#include "vecblade.h"
-
+#include "../vecblade.h"
 #include "cpu.h"
 
 #if defined(__GNUC__) && (defined(__x86_64__) || defined(__aarch64__))
@@ -56,7 +55,7 @@ struct limit {
 READS(wide_reads, "vmovups \\i(%0), %%zmm0", "vzeroupper", "xmm0")
 READS(narrow_reads, "vmovups \\i(%0), %%ymm0\n\tvmovups \\i+32(%0), %%ymm1", "vzeroupper", "xmm0", "xmm1")
 
-int vb_limit_read(const char *block, size_t bytes, size_t times)
+int vb_peak_read(const char *block, size_t bytes, size_t times)
 {
     const unsigned features = vb_cpu_features();
     if (features & VB_CPU_AVX512)
@@ -105,7 +104,7 @@ static const struct limit limits[] = {
 
 READS(neon_reads, "ldp q0, q1, [%0, #\\i]\n\tldp q2, q3, [%0, #\\i+32]", "", "v0", "v1", "v2", "v3")
 
-int vb_limit_read(const char *block, size_t bytes, size_t times)
+int vb_peak_read(const char *block, size_t bytes, size_t times)
 {
     neon_reads(block, bytes, times);
     return 1;
@@ -124,7 +123,7 @@ static const struct limit limits[] = {
 
 #endif
 
-int vb_limit(vb_type type, double wanted)
+int vb_peak(vb_type type, double wanted)
 {
     const unsigned features = vb_cpu_features();
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
@@ -138,14 +137,14 @@ int vb_limit(vb_type type, double wanted)
 
 #else
 
-int vb_limit(vb_type type, double wanted)
+int vb_peak(vb_type type, double wanted)
 {
     (void)type;
     (void)wanted;
     return 0;
 }
 
-int vb_limit_read(const char *block, size_t bytes, size_t times)
+int vb_peak_read(const char *block, size_t bytes, size_t times)
 {
     (void)block;
     (void)bytes;

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "../numbers.h"
+#include "../../numbers.h"
 
 #define VB_KEEP(x) (void)(x)
 
@@ -102,7 +102,7 @@ typedef float vf;
 VB_INLINE vf vf_zero(void) { return 0.0f; }
 VB_INLINE vf vf_add(vf a, vf b) { return a + b; }
 VB_INLINE vf vf_sub(vf a, vf b) { return a - b; }
-VB_INLINE vf vf_fma(vf a, vf b, vf c) { return a * b + c; }
+VB_INLINE vf vf_muladd(vf a, vf b, vf c) { return a * b + c; }
 VB_INLINE float vf_fold(vf v) { return v; }
 
 VB_INLINE vf vf_load(const char *p)
@@ -166,14 +166,14 @@ VB_INLINE vi vi_dot(vi sum, vi rows, vi query)
 VB_INLINE vi vi_both(vi sum, vi rows, vi query) { return sum + vb_count_bits((uint32_t)(rows & query)); }
 VB_INLINE void vi_store(int32_t *p, vi v) { *p = v; }
 
-VB_INLINE uint32_t vi_passed(vi sum, const float *unit, const float *extent, float a, float t, float k)
+VB_INLINE uint32_t vi_passed(vi sum, const float *unit, const float *norm_term, float a, float t, float k)
 {
-    return !((float)sum < a * *unit + (t * *extent - k));
+    return !((float)sum < a * *unit + (t * *norm_term - k));
 }
 
 /* ---- tiles (tile.inc) ---- */
 
-VB_INLINE vf vf_fuse(vf a, vf b, vf c) { return fmaf(a, b, c); }
+VB_INLINE vf vf_fma(vf a, vf b, vf c) { return fmaf(a, b, c); }
 VB_INLINE vf vf_root(vf a) { return sqrtf(a); }
 VB_INLINE vf vf_every(const char *p) { return vf_load(p); }
 VB_INLINE uint32_t vf_exceed(vf a, vf b) { return !(a <= b); }
@@ -189,7 +189,7 @@ VB_INLINE vp vp_load(const char *p)
 
 VB_INLINE vp vp_every(const char *p) { return vp_load(p); }
 
-VB_INLINE vf vp_fuse(vp a, vp b, vf c)
+VB_INLINE vf vp_fma(vp a, vp b, vf c)
 {
     const uint32_t halves[4] = {a << 16, b << 16, a & 0xffff0000u, b & 0xffff0000u};
     float x[4];
@@ -201,7 +201,6 @@ VB_INLINE vd vd_set1(double x) { return x; }
 VB_INLINE vd vd_scale(vd v, double s) { return v * s; }
 VB_INLINE vd vd_mul(vd a, vd b) { return a * b; }
 VB_INLINE vd vd_max(vd a, vd b) { return a > b ? a : b; }
-VB_INLINE vd vd_fuse(vd a, vd b, vd c) { return fma(a, b, c); }
 VB_INLINE vd vd_root(vd a) { return sqrt(a); }
 VB_INLINE vd vd_every(const char *p) { return vd_load_f64(p); }
 VB_INLINE void vd_store(double *p, vd v) { *p = v; }

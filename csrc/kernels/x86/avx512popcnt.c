@@ -36,29 +36,11 @@ VB_INLINE vi vi_both(vi sum, vi rows, vi query)
     return _mm512_add_epi32(sum, _mm512_popcnt_epi32(_mm512_and_si512(rows, query)));
 }
 
-#include "exact.h"
-#include "sieve.h"
-
-#define VB_ISA avx512
-#define VB_T b1
-#include "exact.inc"
-#define VB_T b1
-#define VB_SIEVE_STEP vi_both
-#define VB_TALLY_STEP vi_both
-#include "sieve.inc"
-
-const vb_record vb_records_avx512popcnt[] = {
-    VB_EACH_SUM(b1, VB_B1, avx512),
-    VB_SIEVE(vb_dot_sieve_b1_avx512, VB_B1, VI_GROUP, 1),
-    VB_TALLY(vb_dot_tally_b1_avx512, VB_B1, VI_GROUP),
-    {0},
-};
-
-#else
-
-#include "contract.h"
-
-/* Another architecture, or a compiler without it. */
-const vb_record vb_records_avx512popcnt[] = {{0}};
+#define VB_SIEVE_STEP_b1 vi_both
+#define VB_PRODUCT_STEP_b1 vi_both
+#define VB_LEAVES_OUT_FLOATS
 
 #endif
+
+#define VB_UNIT avx512popcnt
+#include "../unit.inc"

@@ -1,26 +1,31 @@
 /* registry.c - the levels, what each implements, and which kernels this process uses. */
 #include <string.h>
 
+#include "contract.h"
 #include "cpu.h"
-#include "kernels/contract.h"
 
 /* Best first. A new level is a row here and a unit in kernels/; a level may have several units, with
  * finer needs first: it runs if its last one does. */
+#define VB_ENTRY(level, needs, name) {level, needs, #name, vb_records_##name}
 static const struct {
     const char *level;
     unsigned needs;
+    const char *name;
     const vb_record *records;
 } units[] = {
-    {"avx512", VB_CPU_AVX512 | VB_CPU_POPCNT, vb_records_avx512popcnt},
-    {"avx512", VB_CPU_AVX512 | VB_CPU_BF16, vb_records_avx512bf16},
-    {"avx512", VB_CPU_AVX512 | VB_CPU_VNNI, vb_records_avx512vnni},
-    {"avx512", VB_CPU_AVX512, vb_records_avx512},
-    {"avx2", VB_CPU_AVX2, vb_records_avx2},
-    {"neon", VB_CPU_NEON | VB_CPU_DOTPROD, vb_records_neondot},
-    {"neon", VB_CPU_NEON, vb_records_neon},
-    {"scalar", 0, vb_records_scalar},
+    VB_ENTRY("avx512", VB_CPU_AVX512 | VB_CPU_POPCNT, avx512popcnt),
+    VB_ENTRY("avx512", VB_CPU_AVX512 | VB_CPU_BF16, avx512bf16),
+    VB_ENTRY("avx512", VB_CPU_AVX512 | VB_CPU_VNNI, avx512vnni),
+    VB_ENTRY("avx512", VB_CPU_AVX512, avx512),
+    VB_ENTRY("avx2", VB_CPU_AVX2, avx2),
+    VB_ENTRY("neon", VB_CPU_NEON | VB_CPU_DOTPROD, neondot),
+    VB_ENTRY("neon", VB_CPU_NEON, neon),
+    VB_ENTRY("scalar", 0, scalar),
 };
 enum { UNITS = sizeof units / sizeof *units };
+
+#define VB_FORM(id, name, has_accumulator) {#name, has_accumulator},
+const vb_form_info vb_forms[] = {VB_EACH_FORM(VB_FORM)};
 
 vb_table vb_kernels;
 static const vb_record *in_use[VB_FORMS][VB_ACCUMULATORS][VB_TYPES];
@@ -75,11 +80,11 @@ static void fill_table(void)
         vb_kernels.sieve[t] = in_use[VB_FORM_SIEVE][VB_DOT][t];
         vb_kernels.residual[t] =
             in_use[VB_FORM_RESIDUAL][VB_DOTNORM][t] ? in_use[VB_FORM_RESIDUAL][VB_DOTNORM][t]->call.apart : NULL;
-        vb_kernels.tally[t] = in_use[VB_FORM_TALLY][VB_DOT][t];
+        vb_kernels.products[t] = in_use[VB_FORM_PRODUCTS][VB_DOT][t];
         vb_kernels.widen[t] = in_use[VB_FORM_WIDEN][VB_DOT][t] ? in_use[VB_FORM_WIDEN][VB_DOT][t]->call.widen : NULL;
     }
     vb_kernels.score = in_use[VB_FORM_SCORE][VB_DOT][VB_F64]->call.score;
-    vb_kernels.encode = in_use[VB_FORM_ENCODE][VB_DOT][VB_F32];
+    vb_kernels.encode = in_use[VB_FORM_ENCODE][VB_DOT][VB_F32]->call.encode;
 }
 
 int vb_init(const char *level)
@@ -107,14 +112,13 @@ int vb_init(const char *level)
     return 0;
 }
 
-const vb_record *vb_registry(size_t i, const char **level, int *runs, int *in_table)
+const vb_record *vb_registry(size_t i, vb_record_place *place)
 {
     for (size_t u = 0; u < UNITS; u++)
         for (const vb_record *r = units[u].records; r->name; r++)
             if (i-- == 0) {
-                *level = units[u].level;
-                *runs = unit_runs(u);
-                *in_table = r == in_use[r->form][r->accumulator][r->type];
+                *place = (vb_record_place){units[u].level, units[u].name, unit_runs(u),
+                                           r == in_use[r->form][r->accumulator][r->type]};
                 return r;
             }
     return NULL;

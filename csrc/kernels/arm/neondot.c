@@ -4,9 +4,9 @@
 
 #include <arm_neon.h>
 
-#include "few_bytes.h"
+#include "../few_bytes.h"
 
-/* ---- whole numbers (exact.h) ---- */
+/* ---- integers (exact.h) ---- */
 
 #define VE_COUNT_i8 16
 #define VE_COUNT_u8 16
@@ -52,25 +52,7 @@ VB_INLINE vn_i8 vn_zero_i8(void) { return vdupq_n_s32(0); }
 VB_INLINE vn_i8 vn_add_i8(vn_i8 a, vn_i8 b) { return vaddq_s32(a, b); }
 VB_INLINE double vn_fold_i8(vn_i8 v) { return vaddvq_s32(v); }
 
-#include "exact.h"
-
-#define VB_ISA neon
-#define VB_T i8
-#include "exact.inc"
-#define VB_T u8
-#include "exact.inc"
-
-const vb_record vb_records_neondot[] = {
-    VB_EACH_SUM(i8, VB_I8, neon),
-    VB_EACH_SUM(u8, VB_U8, neon),
-    {0},
-};
-
-#else
-
-#include "contract.h"
-
-/* Another architecture, or a compiler without it. */
-const vb_record vb_records_neondot[] = {{0}};
-
 #endif
+
+#define VB_UNIT neondot
+#include "../unit.inc"

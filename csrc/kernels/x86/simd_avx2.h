@@ -5,7 +5,7 @@
 #include <immintrin.h>
 #include <string.h>
 
-#include "few_bytes.h"
+#include "../few_bytes.h"
 
 #if defined(__GNUC__)
 #define VB_KEEP(x) __asm__("" : "+x"(x))
@@ -92,7 +92,7 @@ typedef __m256 vf;
 VB_INLINE vf vf_zero(void) { return _mm256_setzero_ps(); }
 VB_INLINE vf vf_add(vf a, vf b) { return _mm256_add_ps(a, b); }
 VB_INLINE vf vf_sub(vf a, vf b) { return _mm256_sub_ps(a, b); }
-VB_INLINE vf vf_fma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
+VB_INLINE vf vf_muladd(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
 
 VB_INLINE float vf_fold(vf v)
 {
@@ -267,16 +267,16 @@ VB_INLINE vi vi_both(vi sum, vi rows, vi query)
 
 VB_INLINE void vi_store(int32_t *p, vi v) { _mm256_storeu_si256((__m256i *)p, v); }
 
-VB_INLINE uint32_t vi_passed(vi sum, const float *unit, const float *extent, float a, float t, float k)
+VB_INLINE uint32_t vi_passed(vi sum, const float *unit, const float *norm_term, float a, float t, float k)
 {
-    const vf further = _mm256_fmsub_ps(vf_set1(t), _mm256_loadu_ps(extent), vf_set1(k));
-    const vf limit = _mm256_fmadd_ps(vf_set1(a), _mm256_loadu_ps(unit), further);
+    const vf offset = _mm256_fmsub_ps(vf_set1(t), _mm256_loadu_ps(norm_term), vf_set1(k));
+    const vf limit = _mm256_fmadd_ps(vf_set1(a), _mm256_loadu_ps(unit), offset);
     return (uint32_t)_mm256_movemask_ps(_mm256_cmp_ps(_mm256_cvtepi32_ps(sum), limit, _CMP_NLT_UQ));
 }
 
 /* ---- tiles (tile.inc) ---- */
 
-VB_INLINE vf vf_fuse(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
+VB_INLINE vf vf_fma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
 VB_INLINE vf vf_root(vf a) { return _mm256_sqrt_ps(a); }
 VB_INLINE vf vf_every(const char *p) { return _mm256_broadcast_ss((const float *)p); }
 VB_INLINE uint32_t vf_exceed(vf a, vf b) { return (uint32_t)_mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_NLE_UQ)); }
@@ -292,7 +292,7 @@ VB_INLINE vp vp_every(const char *p)
     return _mm256_set1_epi32(pair);
 }
 
-VB_INLINE vf vp_fuse(vp a, vp b, vf c)
+VB_INLINE vf vp_fma(vp a, vp b, vf c)
 {
     const __m256i high = _mm256_set1_epi32((int32_t)0xffff0000u);
     const vf a_odd = _mm256_castsi256_ps(_mm256_and_si256(a, high)),
@@ -305,7 +305,6 @@ VB_INLINE vf vp_fuse(vp a, vp b, vf c)
 VB_INLINE vd vd_set1(double x) { return _mm256_set1_pd(x); }
 VB_INLINE vd vd_mul(vd a, vd b) { return _mm256_mul_pd(a, b); }
 VB_INLINE vd vd_max(vd a, vd b) { return _mm256_max_pd(a, b); }
-VB_INLINE vd vd_fuse(vd a, vd b, vd c) { return _mm256_fmadd_pd(a, b, c); }
 VB_INLINE vd vd_root(vd a) { return _mm256_sqrt_pd(a); }
 VB_INLINE vd vd_every(const char *p) { return _mm256_broadcast_sd((const double *)p); }
 VB_INLINE void vd_store(double *p, vd v) { _mm256_storeu_pd(p, v); }
