@@ -93,6 +93,7 @@ setup(
                     "recheck.c",
                     "registry.c",
                     "scan.c",
+                    "scan_tiles.c",
                     "search.c",
                     "tiles.c",
                     "kernels/scalar.c",

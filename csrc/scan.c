@@ -1,9 +1,10 @@
-/* scan.c - the loop of a search, in one of three ways (vb_plan):
+/* scan.c - the loop of a search, in one of four ways (vb_plan):
  *
  *   rows    chunks of corpus rows stay in L2 while every query of the block meets them
  *   sieve   the same chunks are encoded first, and queries meet only rows that their codes do not
  *           rule out
  *   codes   the same with codes made beforehand: rows that are ruled out are not read at all
+ *   tiles   products of float32 tiles rule rows out (scan_tiles.c)
  *
  *   corpus split   chunk 0                      chunk 1        ...
  *   all queries    sift the chunk's panels
@@ -17,6 +18,7 @@
 #include <string.h>
 
 #include "live.h"
+#include "scan_tiles.h"
 
 #if defined(_MSC_VER) && !defined(__clang__)
 #include <intrin.h>
@@ -48,6 +50,9 @@ static vb_plan choose(size_t d, size_t queries, size_t rows, const vb_codes *cod
 {
     const size_t enough_rows = 1024, enough_share = 16, eligible = where->eligible;
 
+    if (wanted == VB_PLAN_TILES && eligible)
+        return VB_PLAN_TILES;
+
     if (!vb_codes_suit(d) || eligible == 0 || wanted == VB_PLAN_ROWS)
         return VB_PLAN_ROWS;
     if (wanted == VB_PLAN_SIEVE)
@@ -71,6 +76,7 @@ typedef struct {
     char *panels;
     const char *before; /* the row before what is encoded next, or NULL */
     void *encode;
+    vb_by_tiles tiles;
 } workspace;
 
 /* Numbers from one query to the next: whole cache lines. */
@@ -105,8 +111,10 @@ static size_t lay_out(const vb_search *s, char *base, workspace *w)
     size_t n = s->block, used = 0;
 
     w->wide = vb_part(base, &used, (is_real(s) ? n : 1) * pitch(s) * sizeof *w->wide);
-    w->narrow = vb_part(base, &used, (is_real(s) ? n : 0) * pitch(s) * sizeof *w->narrow);
     w->scorers = vb_part(base, &used, n * sizeof *w->scorers);
+    if (s->plan == VB_PLAN_TILES)
+        return used + vb_by_tiles_lay_out(s, base ? base + used : NULL, &w->tiles);
+    w->narrow = vb_part(base, &used, (is_real(s) ? n : 0) * pitch(s) * sizeof *w->narrow);
     if (s->plan == VB_PLAN_ROWS)
         return used;
     w->suspects = vb_part(base, &used, n * sizeof *w->suspects);
@@ -161,6 +169,14 @@ vb_status vb_search_init(vb_search *s, vb_metric metric, size_t d, const vb_rows
     if (codes)
         s->codes = *codes;
     s->plan = choose(d, queries->count, corpus->count, codes, where);
+    if (s->plan == VB_PLAN_TILES) {
+        int suits;
+        s->span = where->ids ? where->eligible : corpus->count;
+        if (vb_by_tiles_init(s, &suits) != VB_OK)
+            return VB_NO_MEMORY;
+        if (!suits)
+            s->plan = VB_PLAN_ROWS;
+    }
     s->span = where->ids && s->plan != VB_PLAN_CODES ? where->eligible : corpus->count;
     /* Against rows, queries should stay in L2 beside a chunk. Against codes a block is the larger the
      * better, for each encodes the corpus once more, and a query is an eighth of the bytes. */
@@ -503,6 +519,37 @@ static vb_status scan_codes(vb_search *s, workspace *w, const vb_encoding *encod
     return VB_OK;
 }
 
+/* ---- by tiles ---------------------------------------------------------------------- */
+
+typedef struct {
+    const vb_search *search;
+    const workspace *w;
+    const vb_collector *to;
+} left_by_tiles;
+
+static vb_status meet_some(void *context, size_t q, const int64_t *ids, size_t n)
+{
+    const left_by_tiles *left = context;
+    const vb_rows *corpus = &left->search->corpus;
+    vb_status status = VB_OK;
+
+    for (size_t i = 0; i < n && status == VB_OK; i += VB_CHUNK) {
+        chunk some;
+        some.rows = (vb_view){corpus->base, corpus->stride, ids + i, 0};
+        some.n = vb_min(n - i, VB_CHUNK);
+        status = meet(left->w, q, &some, left->to);
+    }
+    return status;
+}
+
+static vb_status scan_tiles(vb_search *s, workspace *w, size_t count, size_t start, size_t end, vb_pulse *pulse,
+                            const vb_collector *to)
+{
+    left_by_tiles left = {s, w, to};
+    vb_by_tiles_begin(s, &w->tiles, w->scorers, count, w->wide, pitch(s));
+    return vb_by_tiles_scan(s, &w->tiles, count, start, end, pulse, to, meet_some, &left);
+}
+
 static vb_status scan_split(vb_search *s, workspace *w, size_t count, size_t start, size_t end, vb_pulse *pulse,
                             const vb_collector *to)
 {
@@ -514,6 +561,8 @@ static vb_status scan_split(vb_search *s, workspace *w, size_t count, size_t sta
                  seeds = to->most_equal == SIZE_MAX ? 0 : panels / share;
     stretch here = {0};
 
+    if (s->plan == VB_PLAN_TILES)
+        return scan_tiles(s, w, count, start, end, pulse, to);
     if (!by_rows)
         encode_queries(s, w, &encoding, count);
     for (size_t i = 0; stretch_at(start, end, vb_min(seeds, MOST_SEEDS), i, &here); i++) {
@@ -543,10 +592,10 @@ vb_status vb_scan(vb_search *s, size_t index, void *scratch, vb_pulse *pulse, co
             continue;
         }
         query = w.wide + q * pitch(s);
-        narrow = w.narrow + q * pitch(s);
         vb_widen(s->queries.type, row, s->d, query);
         vb_scorer_init(&w.scorers[q], s->metric, s->corpus.type, s->d, query, s->queries.type);
-        if (s->queries.type == VB_F32) {
+        if (s->queries.type == VB_F32 && s->plan != VB_PLAN_TILES) {
+            narrow = w.narrow + q * pitch(s);
             for (size_t i = 0; i < s->d; i++)
                 narrow[i] = (float)query[i];
             vb_scorer_screen(&w.scorers[q], narrow, s->corpus.base);

@@ -224,9 +224,9 @@ void vb_within_emit(vb_job *job, int64_t *offsets, int64_t *indices, double *val
 
 /* How a search goes about its work (scan.c), and what it has done: pairs of a query and a row that it
  * met, that it compared by codes, and that it measured by their elements. */
-typedef enum { VB_PLAN_ROWS, VB_PLAN_SIEVE, VB_PLAN_CODES } vb_plan;
+typedef enum { VB_PLAN_ROWS, VB_PLAN_SIEVE, VB_PLAN_CODES, VB_PLAN_TILES } vb_plan;
 /* What searches made from now on do: with VB_PLAN_CODES what is likely to be fastest, with VB_PLAN_SIEVE make codes
- * wherever rows can have them, with VB_PLAN_ROWS never look at any. Results are the same. */
+ * wherever rows can have them, with VB_PLAN_TILES tiles, with VB_PLAN_ROWS neither. Results are the same. */
 void vb_use_plan(vb_plan plan);
 typedef struct {
     vb_plan plan;

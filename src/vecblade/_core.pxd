@@ -34,7 +34,7 @@ cdef extern from "vecblade.h":
         const char *panels
         const float *center
     ctypedef enum vb_plan:
-        VB_PLAN_ROWS, VB_PLAN_SIEVE, VB_PLAN_CODES
+        VB_PLAN_ROWS, VB_PLAN_SIEVE, VB_PLAN_CODES, VB_PLAN_TILES
     void vb_use_plan(vb_plan)
     ctypedef struct vb_search_told:
         vb_plan plan

@@ -24,7 +24,7 @@ METRICS = {vb_metric_name(<vb_metric>m).decode(): m for m in range(VB_METRICS)}
 BIT_METRICS = frozenset({"hamming", "jaccard"})
 SIMILARITIES = frozenset(name for name, m in METRICS.items() if vb_metric_is_similarity(<vb_metric>m))
 
-PLANS = ("rows", "sieve", "codes")
+PLANS = ("rows", "sieve", "codes", "tiles")
 FORMS = ("pair", "rows", "score", "scaled", "residual", "screen", "tile", "sieve", "tally", "encode", "widen")
 EPILOGUES = ("raw", "squared", "root", "similarity", "angular")
 
