@@ -36,7 +36,7 @@
  * for all of them.
  */
 
-enum { MOST_ROWS = 1024, SAMPLE = 32, UNFLAGGED = 64 };
+enum { MOST_ROWS = 1024, SAMPLE = 32, GROUPS = 64, FEW_WANTED = 24 };
 
 /* Squares of rows, and of queries, that tiles can be trusted with; or 0. */
 static const double least_square = 0x1p-60, most_square = 0x1p60;
@@ -163,7 +163,7 @@ vb_status vb_by_tiles_init(vb_search *s, int *suits)
             fit++; /* no trouble */
             continue;
         }
-        if (!is_fit(square))
+        if (!is_fit(square) && !(square == 0.0 && !is_dot(s)))
             continue;
         fit++;
         count++;
@@ -312,23 +312,44 @@ static size_t pack_rows(const vb_search *s, vb_by_tiles *w, size_t *at, size_t e
 
 /* ---- which rows are left ------------------------------------------------------------------------- */
 
-static int compare_floats(const void *a, const void *b)
+/* The k-th smallest (from 1) of n numbers, k <= FEW_WANTED: the smallest so far, in order. */
+static float kth_of_few(const float *x, size_t n, size_t k)
 {
-    const float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
+    float least[FEW_WANTED];
+    size_t held = 0;
+
+    for (size_t j = 0; j < n; j++) {
+        const float one = x[j];
+        size_t i;
+        if (held == k && !(one < least[k - 1]))
+            continue;
+        for (i = held < k ? held++ : k - 1; i > 0 && least[i - 1] > one; i--)
+            least[i] = least[i - 1];
+        least[i] = one;
+    }
+    return least[k - 1];
 }
 
-/* The k-th smallest (from 1) of n numbers, which change places: by halves, or sorted where that does not get on. */
+static void sort(float *x, size_t n)
+{
+    for (size_t j = 1; j < n; j++) {
+        const float one = x[j];
+        size_t i = j;
+        for (; i > 0 && x[i - 1] > one; i--)
+            x[i] = x[i - 1];
+        x[i] = one;
+    }
+}
+
+/* The k-th smallest (from 1) of n <= MOST_ROWS numbers, which change places: by halves, or sorted where that does not get on. */
 static float kth_smallest(float *x, size_t n, size_t k)
 {
     size_t from = 0, to = n;
 
-    for (int turns = 0; to - from > 16; turns++) {
+    for (int turns = 0; to - from > 16 && turns < 24; turns++) {
         const float a = x[from], b = x[from + (to - from) / 2], c = x[to - 1];
         const float low = a < b ? a : b, high = a < b ? b : a, pivot = c < low ? low : c > high ? high : c;
         size_t i = from, j = to - 1;
-        if (turns > 24)
-            break;
         for (;;) {
             while (x[i] < pivot)
                 i++;
@@ -340,39 +361,37 @@ static float kth_smallest(float *x, size_t n, size_t k)
             x[i++] = x[j];
             x[j--] = swap;
         }
-        /* x[from .. i) <= pivot <= x[j .. to), and what is between is the pivot. */
-        if (k - 1 <= j && j < to - 1)
-            to = j + 1;
-        else if (k - 1 >= i && i > from)
-            from = i;
+        /* x[from .. i) <= pivot <= x(j .. to), and what is between is the pivot. */
+        if (k - 1 < i && i < to)
+            to = i;
+        else if (k - 1 > j && j >= from)
+            from = j + 1;
         else
             break;
     }
-    qsort(x + from, to - from, sizeof *x, compare_floats);
+    sort(x + from, to - from);
     return x[k - 1];
 }
 
-/* A number that at least k of n ranks do not exceed with twice their error: the k-th smallest of these, or little more: of the smallest of
- * each of some groups of them. work: n numbers. */
+/* A number that at least k of n ranks do not exceed with twice their error: the k-th smallest of these or, of the smallest of some
+ * groups of them, little more. work: n numbers. */
 static float bar_among(const float *ranks, const float *doubts, size_t n, size_t k, float *work)
 {
-    const size_t groups = k <= 16 ? UNFLAGGED : 0;
+    size_t i = GROUPS;
 
-    if (groups && n >= 4 * groups) {
-        float least[UNFLAGGED];
-        size_t i = groups;
-        for (size_t j = 0; j < groups; j++)
-            least[j] = ranks[j] + doubts[j];
-        for (; i + groups <= n; i += groups)
-            for (size_t j = 0; j < groups; j++) {
-                const float x = ranks[i + j] + doubts[i + j];
-                least[j] = x < least[j] ? x : least[j];
-            }
-        return kth_smallest(least, groups, k);
+    if (k > FEW_WANTED || n < 2 * GROUPS) {
+        for (size_t j = 0; j < n; j++)
+            work[j] = ranks[j] + doubts[j];
+        return k > FEW_WANTED ? kth_smallest(work, n, k) : kth_of_few(work, n, k);
     }
-    for (size_t j = 0; j < n; j++)
+    for (size_t j = 0; j < GROUPS; j++)
         work[j] = ranks[j] + doubts[j];
-    return kth_smallest(work, n, k);
+    for (; i + GROUPS <= n; i += GROUPS)
+        for (size_t j = 0; j < GROUPS; j++) {
+            const float x = ranks[i + j] + doubts[i + j];
+            work[j] = x < work[j] ? x : work[j];
+        }
+    return kth_of_few(work, GROUPS, k);
 }
 
 /* The rank that a row with a score of at most `bar` has at most; infinite if any will do. */
@@ -411,6 +430,23 @@ static size_t flagged_in(uint64_t mask, size_t first, size_t n, const int64_t *i
     return count;
 }
 
+static size_t rows_up_to(const float *ranks, float limit, size_t n, const int64_t *ids, int64_t *out)
+{
+    enum { PIECE = 32 };
+    size_t count = 0;
+
+    for (size_t j = 0; j < n; j += PIECE) {
+        const size_t end = vb_min(j + PIECE, n);
+        int any = 0;
+        for (size_t i = j; i < end; i++)
+            any |= !(ranks[i] > limit);
+        for (size_t i = j; any && i < end; i++)
+            if (!(ranks[i] > limit))
+                out[count++] = ids[i];
+    }
+    return count;
+}
+
 /* The rows of a chunk of n that may be among the wanted of query q: to w->found. Returns how many. */
 static size_t rows_left(const vb_search *s, vb_by_tiles *w, size_t r, struct tile_query *query, int barred, size_t n,
                         size_t k)
@@ -441,15 +477,9 @@ static size_t rows_left(const vb_search *s, vb_by_tiles *w, size_t r, struct til
         float limit = vb_at_least((double)most + slack);
         if (barred && limit > 0.0f)
             limit = 0.0f;
-        for (size_t j = 0; j < n; j++)
-            if (!(ranks[j] > limit))
-                w->found[count++] = w->ids[j];
-        return count;
+        return rows_up_to(ranks, limit, n, w->ids, w->found);
     }
-    for (size_t j = 0; j < n; j++)
-        if (!barred || !(ranks[j] > 0.0f))
-            w->found[count++] = w->ids[j];
-    return count;
+    return rows_up_to(ranks, barred ? 0.0f : FLT_MAX, n, w->ids, w->found);
 }
 
 /* `more` rows among n others, all in order; returns how many there are. */
