@@ -229,20 +229,12 @@ static uint64_t settle(const float *low, const float *high, size_t n, uint64_t u
     return settled;
 }
 
-static unsigned bits_of(uint64_t bits)
-{
-    bits -= bits >> 1 & 0x5555555555555555u;
-    bits = (bits & 0x3333333333333333u) + (bits >> 2 & 0x3333333333333333u);
-    bits = (bits + (bits >> 4)) & 0x0f0f0f0f0f0f0f0fu;
-    return (unsigned)(bits * 0x0101010101010101u >> 56);
-}
-
 /* What of a group's unsure pairs lies in some rows and columns. */
 static unsigned unsure_in(const uint64_t *unsure, size_t r, size_t end, uint64_t columns)
 {
     unsigned count = 0;
     for (; r < end; r++)
-        count += bits_of(unsure[r] & columns);
+        count += vb_count_bits(unsure[r] & columns);
     return count;
 }
 

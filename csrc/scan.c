@@ -1,11 +1,12 @@
-/* scan.c - the loop of a search, in one of three ways (vb_plan):
+/* scan.c - the loop of a search, in one of four ways (vb_plan):
  *
- * Over 500 lines: the three ways share the workspace, the chunks and what is left of them.
+ * Over 500 lines: the four ways share the workspace, the chunks and what is left of them.
  *
  *   rows    chunks of corpus rows stay in L2 while every query of the block meets them
  *   sieve   the same chunks are encoded first, and queries meet only rows that their codes do not
  *           rule out
  *   codes   the same with codes made beforehand: rows that are ruled out are not read at all
+ *   tiles   products of float32 tiles rule rows out (scan_tiles.c)
  *
  *   corpus split   chunk 0                      chunk 1        ...
  *   all queries    sift the chunk's panels
@@ -19,6 +20,8 @@
 #include <string.h>
 
 #include "live.h"
+#include "plan.h"
+#include "scan_tiles.h"
 
 #if defined(_MSC_VER) && !defined(__clang__)
 #include <intrin.h>
@@ -41,23 +44,6 @@ enum { SIFT_PANELS = VB_CHUNK / VB_PANEL, LONG_PANELS = 64, FEW_QUERIES = 16 };
 #define VB_NAME(id, name) #name,
 const char *const vb_plans[] = {VB_EACH_PLAN(VB_NAME)};
 
-/* Measured on Zen 4. With codes that are there, a query costs 0.7 ns a row (of 128 numbers), without 9 ns; so where
- * ids leave one row in sixteen, a look at all codes is about as long. To make them costs 50 ns a row, and what
- * each query measures until its bar is low is the larger a share, the fewer rows there are: codes made on the way
- * pay from 24 queries on for 32 numbers, 12 for 128, 8 for 768, and another 24 if there are 1000 rows. */
-static vb_plan choose(const vb_request *r)
-{
-    const size_t enough_rows = 1024, enough_share = 16, eligible = r->where.eligible;
-
-    if (!vb_codes_suit(r->d) || eligible == 0 || r->plan == VB_PLAN_ROWS)
-        return VB_PLAN_ROWS;
-    if (r->plan == VB_PLAN_SIEVE)
-        return VB_PLAN_SIEVE;
-    if (r->codes && eligible >= enough_rows && eligible >= r->corpus.count / enough_share)
-        return VB_PLAN_CODES;
-    return r->queries.count >= 8 + 512 / r->d + 24000 / eligible ? VB_PLAN_SIEVE : VB_PLAN_ROWS;
-}
-
 /* ---- working space ----------------------------------------------------------------- */
 
 /* What one tile needs, all of it in the job's scratch memory. */
@@ -73,6 +59,7 @@ typedef struct {
     char *panels;
     const char *before; /* the row before what is encoded next, or NULL */
     void *encode;
+    vb_by_tiles tiles;
 } workspace;
 
 /* Numbers from one query to the next: whole cache lines. */
@@ -98,8 +85,10 @@ static size_t lay_out(const vb_search *s, char *base, workspace *w)
     size_t n = s->block, used = 0;
 
     w->wide = vb_part(base, &used, (is_real(s) ? n : 1) * pitch(s) * sizeof *w->wide);
-    w->narrow = vb_part(base, &used, (is_real(s) ? n : 0) * pitch(s) * sizeof *w->narrow);
     w->scorers = vb_part(base, &used, n * sizeof *w->scorers);
+    if (s->plan == VB_PLAN_TILES)
+        return used + vb_by_tiles_lay_out(s, base ? base + used : NULL, &w->tiles);
+    w->narrow = vb_part(base, &used, (is_real(s) ? n : 0) * pitch(s) * sizeof *w->narrow);
     if (s->plan == VB_PLAN_ROWS)
         return used;
     w->bounds = vb_part(base, &used, n * sizeof *w->bounds);
@@ -140,7 +129,23 @@ static vb_status make_center(vb_search *s)
     return sum && s->center ? VB_OK : VB_NO_MEMORY;
 }
 
-vb_status vb_search_init(vb_search *s, const vb_request *request, size_t bytes_per_query)
+/* The rows may turn out to be none for tiles. */
+static vb_status make_plan(vb_search *s, const vb_request *request, size_t wanted)
+{
+    int tiles = vb_by_tiles_take(s);
+
+    s->plan = vb_choose_plan(request, wanted, tiles);
+    if (s->plan != VB_PLAN_TILES)
+        return VB_OK;
+    s->span = s->where.ids ? s->where.eligible : s->corpus.count;
+    if (vb_by_tiles_init(s, &tiles) != VB_OK)
+        return VB_NO_MEMORY;
+    if (!tiles)
+        s->plan = vb_choose_plan(request, wanted, 0);
+    return VB_OK;
+}
+
+vb_status vb_search_init(vb_search *s, const vb_request *request, size_t wanted, size_t bytes_per_query)
 {
     const vb_rows *queries = &request->queries, *corpus = &request->corpus;
     const vb_where *where = &request->where;
@@ -161,7 +166,8 @@ vb_status vb_search_init(vb_search *s, const vb_request *request, size_t bytes_p
     s->where = *where;
     if (request->codes)
         s->codes = *request->codes;
-    s->plan = choose(request);
+    if (make_plan(s, request, wanted) != VB_OK)
+        return VB_NO_MEMORY;
     s->span = where->ids && s->plan != VB_PLAN_CODES ? where->eligible : corpus->count;
     /* Against rows, queries should stay in L2 beside a chunk. Against codes a block is the larger the
      * better, for each encodes the corpus once more, and a query is an eighth of the bytes. */
@@ -505,6 +511,37 @@ static vb_status scan_codes(vb_search *s, workspace *w, const vb_encoding *encod
     return VB_OK;
 }
 
+/* ---- by tiles ---------------------------------------------------------------------- */
+
+typedef struct {
+    const vb_search *search;
+    const workspace *w;
+    const vb_collector *to;
+} left_by_tiles;
+
+static vb_status meet_some(void *context, size_t q, const int64_t *ids, size_t n)
+{
+    const left_by_tiles *left = context;
+    const vb_rows *corpus = &left->search->corpus;
+    vb_status status = VB_OK;
+
+    for (size_t i = 0; i < n && status == VB_OK; i += VB_CHUNK) {
+        chunk some;
+        some.rows = (vb_view){corpus->base, corpus->stride, ids + i, 0};
+        some.n = vb_min(n - i, VB_CHUNK);
+        status = meet(left->w, q, &some, left->to);
+    }
+    return status;
+}
+
+static vb_status scan_tiles(vb_search *s, workspace *w, size_t count, size_t start, size_t end, vb_pulse *pulse,
+                            const vb_collector *to)
+{
+    left_by_tiles left = {s, w, to};
+    vb_by_tiles_begin(s, &w->tiles, w->scorers, count, w->wide, pitch(s));
+    return vb_by_tiles_scan(s, &w->tiles, count, start, end, pulse, to, meet_some, &left);
+}
+
 static vb_status scan_split(vb_search *s, workspace *w, size_t count, size_t start, size_t end, vb_pulse *pulse,
                             const vb_collector *to)
 {
@@ -516,6 +553,8 @@ static vb_status scan_split(vb_search *s, workspace *w, size_t count, size_t sta
                  seeds = to->most_equal == SIZE_MAX ? 0 : panels / share;
     stretch here = {0};
 
+    if (s->plan == VB_PLAN_TILES)
+        return scan_tiles(s, w, count, start, end, pulse, to);
     if (!by_rows)
         encode_queries(s, w, &encoding, count);
     for (size_t i = 0; stretch_at(start, end, vb_min(seeds, MOST_SEEDS), i, &here); i++) {
@@ -546,10 +585,10 @@ vb_status vb_scan(vb_search *s, size_t index, void *scratch, vb_pulse *pulse, co
             continue;
         }
         query = w.wide + q * pitch(s);
-        narrow = w.narrow + q * pitch(s);
         vb_widen(s->queries.type, row, s->d, query);
         vb_scorer_init(&w.scorers[q], s->metric, s->corpus.type, s->d, query, s->queries.type);
-        if (s->queries.type == VB_F32) {
+        if (s->queries.type == VB_F32 && s->plan != VB_PLAN_TILES) {
+            narrow = w.narrow + q * pitch(s);
             for (size_t i = 0; i < s->d; i++)
                 narrow[i] = (float)query[i];
             vb_scorer_screen(&w.scorers[q], narrow, s->corpus.base);

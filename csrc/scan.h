@@ -35,9 +35,9 @@ typedef struct {
     size_t most_equal; /* of equal rows only the first so many can be of use; SIZE_MAX: all, in ascending order */
 } vb_collector;
 
-/* bytes_per_query: what a tile keeps for a query beside what the scan does. The job's scratch begins
+/* wanted: about how many rows per query; bytes_per_query: what a tile keeps for a query beside what the scan does. The job's scratch begins
  * with vb_scan_bytes() of the scan's. */
-vb_status vb_search_init(vb_search *search, const vb_request *request, size_t bytes_per_query);
+vb_status vb_search_init(vb_search *search, const vb_request *request, size_t wanted, size_t bytes_per_query);
 void vb_search_end(vb_search *search);
 size_t vb_scan_bytes(const vb_search *search);
 

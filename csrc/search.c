@@ -132,7 +132,7 @@ vb_job *vb_topk_new(const vb_request *request, size_t k, int64_t *indices, doubl
         return NULL;
     t->search.job.tile = topk_tile;
     t->search.job.end = topk_end;
-    if (vb_search_init(&t->search, request, room)) {
+    if (vb_search_init(&t->search, request, k, room)) {
         vb_job_free(&t->search.job);
         return NULL;
     }
@@ -303,7 +303,7 @@ vb_job *vb_within_new(const vb_request *request, double threshold, vb_type value
         return NULL;
     w->search.job.tile = within_tile;
     w->search.job.end = within_end;
-    if (vb_search_init(&w->search, request, 0)) {
+    if (vb_search_init(&w->search, request, 10, 0)) {
         vb_job_free(&w->search.job);
         return NULL;
     }

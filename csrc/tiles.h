@@ -94,7 +94,15 @@ void vb_group_gather(const vb_tiling *tiling, const vb_rows *from, size_t first,
 void vb_tile_compute(const vb_tiling *tiling, vb_group *group, vb_columns *columns, size_t p, size_t first, size_t n,
                      char *values, ptrdiff_t pitch);
 
-/* ---- for recheck.c ---- */
+/* ---- for those who make tiles of their own ---- */
+
+VB_INLINE unsigned vb_count_bits(uint64_t bits)
+{
+    bits -= bits >> 1 & 0x5555555555555555u;
+    bits = (bits & 0x3333333333333333u) + (bits >> 2 & 0x3333333333333333u);
+    bits = (bits + (bits >> 4)) & 0x0f0f0f0f0f0f0f0fu;
+    return (unsigned)(bits * 0x0101010101010101u >> 56);
+}
 
 VB_INLINE const char *vb_row_at(const vb_rows *rows, size_t i) { return rows->base + (ptrdiff_t)i * rows->stride; }
 

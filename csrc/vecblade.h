@@ -260,11 +260,12 @@ int vb_codes_suit(size_t d);
 vb_job *vb_codes_new(vb_metric metric, size_t d, const vb_rows *rows, size_t first, char *panels, float *center);
 
 /* How a search goes about its work (scan.c): it measures rows by their elements, or makes codes first, which rule most
- * of them out, or uses codes that there are. */
+ * of them out, or uses codes that there are, or has products in float32 rule rows out. */
 #define VB_EACH_PLAN(X) \
     X(VB_PLAN_ROWS, rows) \
     X(VB_PLAN_SIEVE, sieve) \
-    X(VB_PLAN_CODES, codes)
+    X(VB_PLAN_CODES, codes) \
+    X(VB_PLAN_TILES, tiles)
 #define VB_ENUMERATOR(id, name) id,
 #define VB_ONE(...) +1
 typedef enum { VB_EACH_PLAN(VB_ENUMERATOR) } vb_plan;

@@ -48,7 +48,7 @@ cdef extern from "vecblade.h":
         const char *panels
         const float *center
     ctypedef enum vb_plan:
-        VB_PLAN_ROWS, VB_PLAN_SIEVE, VB_PLAN_CODES
+        VB_PLAN_ROWS, VB_PLAN_SIEVE, VB_PLAN_CODES, VB_PLAN_TILES
     const char *const vb_plans[]
     ctypedef struct vb_request:
         vb_metric metric
