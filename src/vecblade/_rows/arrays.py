@@ -40,10 +40,9 @@ READINGS = {"bfloat16": (np.dtype(np.uint16), BFLOAT16), "bits": (np.dtype(np.ui
 
 def check_reading(dtype: Any, metric: Metric | None = None) -> str | None:
     """The argument `dtype`, which some metrics imply."""
-    if not isinstance(dtype, str) and "bfloat16" in (
-        *(getattr(dtype, "__name__", ""), getattr(dtype, "name", ""), str(dtype).removeprefix("torch.")),
-    ):
-        dtype = "bfloat16"  # as ml_dtypes, NumPy and torch name it
+    if not isinstance(dtype, str):  # as ml_dtypes, NumPy and torch name it
+        names = getattr(dtype, "__name__", ""), getattr(dtype, "name", ""), str(dtype).removeprefix("torch.")
+        dtype = "bfloat16" if "bfloat16" in names else dtype
     if dtype is not None and not (isinstance(dtype, str) and dtype in READINGS):
         raise ValueError(f"dtype={dtype!r} is not supported; expected 'bfloat16', 'bits' or None")
     if metric is not None and metric.takes_bits:
