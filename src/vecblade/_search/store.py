@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 Found = TypeVar("Found", TopK, Within)
 
-PANEL = 32  # rows, which have their codes together
+PANEL = _core.PANEL
 NONE = np.empty(0, np.int64)
 # Bytes of rows that are moved at once, in under a millisecond, rather than have searches pass over some.
 LITTLE = 1 << 20
