@@ -251,7 +251,7 @@ print(f"import vecblade after NumPy: {statistics.median(times) * 1e3:.1f} ms")
 @nox.session
 def lint(session):
     """What pre-commit checks (the same versions), and types."""
-    session.install("ruff==0.14.0", "clang-format==21.1.0", "mypy", "numpy>=2")
+    session.install("ruff==0.14.0", "clang-format==21.1.0", "mypy", "numpy>=2", "pytest>=8")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     sources = [path for folder in ("csrc", "tests/c") for path in Path(folder).rglob("*.*")]

@@ -46,7 +46,7 @@ def mapped(path: str) -> np.ndarray:
 
 
 def _checked(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """What the header says. After it the numbers begin."""
+    """The contents of the header, which the numbers follow."""
     start = file.read(len(MAGIC) + 2)
     if not start.startswith(MAGIC):
         reason = "it does not begin as one does" if start else "it is empty"

@@ -41,7 +41,7 @@ class MissingAt(Exception):
 
 
 def read(x: Any, name: str) -> np.ndarray | None:
-    """The numbers, read-only where they are not copied; None if it has others. Missing values are refused."""
+    """The numbers, read-only where they are not copied; None for other types. Missing values are refused."""
     kind, chunks = exported(x)
     form = values if form_of(kind) in NUMBERS or is_list(kind) else table if is_table(kind) else None
     if form is None:
@@ -78,7 +78,7 @@ def values(
     count: int | None = None,
     per_row: int = 1,
 ) -> np.ndarray:
-    """Elements of an array, all or `count` from `first` on, so many a row; the first axis is the array's."""
+    """Elements of an array, all or `count` from `first` on, with `per_row` in a row of the column."""
     form, children, _ = kind
     length, _, offset, buffers, below = node
     count = length if count is None else count
@@ -104,7 +104,7 @@ def values(
 
 
 def table(kind: Kind, node: Node, owner: Any, name: str) -> np.ndarray:
-    """Columns of numbers as the rows that they are."""
+    """Columns of numbers as rows."""
     count, _, offset, _, below = node
     if (at := first_of(~valid(node, owner, 0, count))) is not None:
         raise MissingAt(at)
