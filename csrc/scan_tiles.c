@@ -1,3 +1,4 @@
+/* Over 500 lines: the bound, the rows and queries that it is of, and what it leaves stand together. */
 #include "scan_tiles.h"
 
 #include <float.h>
