@@ -185,7 +185,7 @@ def coverage(session):
 
 @nox.session
 def metric(session):
-    """A metric added to a copy by CONTRIBUTING's recipe: the compiler names all places, and it is right."""
+    """A metric added by the recipe, in a copy: the compiler names all places, and it is right everywhere."""
     session.install("setuptools>=77", "cython>=3.1", "numpy>=2", "ml_dtypes")
     session.run("python", "tests/new_metric.py", *session.posargs)
 
@@ -251,7 +251,7 @@ print(f"import vecblade after NumPy: {statistics.median(times) * 1e3:.1f} ms")
 @nox.session
 def lint(session):
     """What pre-commit checks (the same versions), and types."""
-    session.install("ruff==0.14.0", "clang-format==21.1.0", "mypy", "numpy>=2", "pytest>=8")
+    session.install("ruff==0.14.0", "clang-format==21.1.0", "mypy", "numpy>=2")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     sources = [path for folder in ("csrc", "tests/c") for path in Path(folder).rglob("*.*")]

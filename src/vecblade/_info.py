@@ -16,9 +16,19 @@ def cpu_info() -> dict[str, Any]:
     -------
     dict
         ``isa``, the level in use; ``levels``, every level (best first) and whether this CPU and
-        build run it; ``kernels``, the kernel in use for each form and type (and accumulator, of forms
-        that have one), whose name ends in that of the unit that it is from; ``threads``, how many
-        threads a call may use; ``machine`` and ``numpy``.
+        build run it; ``kernels``, the kernel in use for each form and type (and accumulator, of
+        forms that have one), whose name ends in that of the unit that it is from; ``threads``,
+        how many threads a call may use; ``machine`` and ``numpy``.
+
+    Notes
+    -----
+    ``VECBLADE_ISA`` in the environment, read at import, forces a lower level.
+
+    Examples
+    --------
+    >>> import vecblade as vb
+    >>> vb.cpu_info()["isa"] in ("avx512", "avx2", "neon", "scalar")
+    True
     """
     active = [record for record in _core.registry() if record["active"]]
     return {
