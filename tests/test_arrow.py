@@ -70,7 +70,7 @@ def test_lists_of_lists():
         (pa.array([[1.0, 2.0], None], pa.list_(pa.float32(), 2)), "has missing values, the first at 1"),
         (pa.array([[1.0, None]], pa.list_(pa.float32())), "has missing values, the first at 0"),
         (pa.array([[1.0], [1.0, 2.0]]), "of lists of 1 to 2 numbers; expected rows of one size"),
-        (pa.chunked_array([pa.array([[1.0]]), pa.array([[1.0, 2.0]])]), "has lists of several lengths"),
+        (pa.chunked_array([pa.array([[1.0]]), pa.array([[1.0, 2.0]])]), "has lists of several sizes"),
         (pa.array([["a"]]), "is not an array of numbers"),
         (pa.array([[True, False]]), "is not an array of numbers"),
     ],

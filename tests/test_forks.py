@@ -274,7 +274,7 @@ def test_the_childs_own_search_still_keeps_changes_out():
 
         while not children:
             index.search(queries, 1, threads=1, progress=progress)
-        right = refused and all("during its own search" in reason for reason in refused)
+        right = refused and all("inside its own search" in reason for reason in refused)
         index.add(rows[:1])
         if in_child():
             leave(right)

@@ -236,7 +236,11 @@ def test_refusals():
         (lambda: index.search(X, 2, where=[20]), ValueError, "where has row ids from 20 to 20"),
         (lambda: index.within(X, -1.0), ValueError, "threshold must not be negative"),
         (lambda: index.add(X[:, :3]), ValueError, "rows have 3 columns, the index 6"),
-        (lambda: index.add(X[None]), ValueError, r"rows has shape \(1, 20, 6\)"),
+        (
+            lambda: index.add(X[None]),
+            ValueError,
+            r"rows: expected shape \(d,\) or \(n, d\), got \(1, 20, 6\)",
+        ),
         (
             lambda: index.add(X + np.float64(0.1)),
             TypeError,

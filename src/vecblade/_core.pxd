@@ -20,9 +20,12 @@ cdef extern from "vecblade.h":
         const char *name
         size_t size
         vb_kind kind
+    ctypedef enum vb_geometry:
+        VB_GEOMETRY_ANGLE
     ctypedef struct vb_metric_info:
         const char *name
         bint similarity, bits_only, integral
+        vb_geometry geometry
     const vb_type_info vb_types[]
     const char *const vb_accumulators[]
     const char *const vb_epilogues[]

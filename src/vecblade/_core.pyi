@@ -8,6 +8,7 @@ T = TypeVar("T")
 METRICS: dict[str, int]
 BIT_METRICS: frozenset[str]
 SIMILARITIES: frozenset[str]
+ANGLES: frozenset[str]
 BFLOAT16: np.dtype[Any]
 BITS: np.dtype[Any]
 PLANS: tuple[str, ...]

@@ -25,6 +25,7 @@ METRICS = {of_metric(m).name.decode(): m for m in range(VB_METRICS)}
 # Metrics of bits and of nothing else.
 BIT_METRICS = frozenset(name for name, m in METRICS.items() if of_metric(m).bits_only)
 SIMILARITIES = frozenset(name for name, m in METRICS.items() if of_metric(m).similarity)
+ANGLES = frozenset(name for name, m in METRICS.items() if of_metric(m).geometry == VB_GEOMETRY_ANGLE)
 
 PLANS = tuple(vb_plans[p].decode() for p in range(VB_PLANS))
 EPILOGUES = tuple(vb_epilogues[e].decode() for e in range(VB_EPILOGUES))

@@ -46,7 +46,7 @@ BY_NAME = {
         number,
         is_similarity=name in _core.SIMILARITIES,
         takes_bits=name in _core.BIT_METRICS,
-        is_angle=name in ("cosine", "cosine_similarity"),
+        is_angle=name in _core.ANGLES,
     )
     for name, number in _core.METRICS.items()
 }

@@ -49,7 +49,7 @@ def _checked(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     """The contents of the header, which the numbers follow."""
     start = file.read(len(MAGIC) + 2)
     if not start.startswith(MAGIC):
-        reason = "it does not begin as one does" if start else "it is empty"
+        reason = "it does not begin with the magic bytes of one" if start else "it is empty"
         others = (what for sign, what in OTHERS.items() if start.startswith(sign))
         raise ValueError(next(others, UNREADABLE.format(reason)))
     try:
