@@ -152,7 +152,7 @@ for level, kind, d in itertools.product(
     assert (vb.pairwise(X[:70], metric="chord", **options) == vb.pairwise(X[:70], X[:70], "chord", **options)).all(), what
     order = np.argsort(wide, axis=1, kind="stable")
     mask = random.random(len(X)) < 0.6
-    for plan in ("rows", "sieve", "codes"):
+    for plan in _core.PLANS:
         _core.use_plan(plan)
         index = vb.FlatIndex(X, "chord", **options)
         for found in (vb.topk(Q, X, 10, "chord", **options), index.search(Q, 10)):
