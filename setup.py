@@ -81,6 +81,7 @@ setup(
                     "codes.c",
                     "cpu.c",
                     "job.c",
+                    "kept.c",
                     "limits.c",
                     "live.c",
                     "measure.c",

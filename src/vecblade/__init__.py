@@ -25,6 +25,7 @@ from ._info import cpu_info
 from ._measure import normalize, pairwise
 from ._patch import patch, unpatch
 from ._search import Explanation, TopK, Within, topk, within
+from ._sources import open as open
 from ._threads import get_num_threads, set_num_threads
 
 __version__: str

@@ -18,7 +18,7 @@ from . import _advice, _core, _missing
 from ._core import BFLOAT16, BITS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
 # What one converted or copied piece may take.
 PIECE = 4 << 20
@@ -300,7 +300,7 @@ def is_small(array: np.ndarray, dtype: np.dtype[Any]) -> bool:
     return array.size * dtype.itemsize <= PIECE
 
 
-def blocks(array: np.ndarray, dtype: np.dtype[Any] | None = None) -> Iterator[tuple[int, np.ndarray]]:
+def blocks(array: np.ndarray, dtype: np.dtype[Any] | None = None) -> Generator[tuple[int, np.ndarray]]:
     """A 2-D array as (first row, rows that the core can read, of this type): whole, or else in pieces."""
     dtype = dtype or working_dtype(array)
     if readable(array, dtype):

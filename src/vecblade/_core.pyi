@@ -179,6 +179,10 @@ class TopKJob(Job): ...
 class WithinJob(Job):
     def found(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
 
+class Kept:
+    def __init__(self, queries: int, k: int) -> None: ...
+    def found(self) -> tuple[np.ndarray, np.ndarray]: ...
+
 def measure(metric: int, a: np.ndarray, b: np.ndarray, out: np.ndarray) -> Job: ...
 def pairwise(
     metric: int, a: np.ndarray, b: np.ndarray, layout: str, threads: int, out: np.ndarray
@@ -204,6 +208,18 @@ def topk(
     indices: np.ndarray,
     scores: np.ndarray,
 ) -> TopKJob: ...
+def topk_part(
+    metric: int,
+    queries: np.ndarray,
+    corpus: np.ndarray,
+    codes: tuple[np.ndarray, np.ndarray] | None,
+    mask: np.ndarray | None,
+    ids: np.ndarray | None,
+    eligible: int,
+    threads: int,
+    kept: Kept,
+    first: int,
+) -> Job: ...
 def within(
     metric: int,
     queries: np.ndarray,

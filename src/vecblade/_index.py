@@ -21,7 +21,9 @@ from ._search import (
     Within,
     check_k,
     check_pair,
+    check_side,
     check_threshold,
+    eligible_of,
     eligible_rows,
     find_topk,
     find_within,
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 # One row in so many more fits into what an index copies: the first `add` of a few then copies nothing.
 SPARE = 64
 # The attributes of an index; a subclass may have more.
-OWN = {"_metric", "_reading", "_held", "_stats", "_gate"}
+OWN = {"_metric", "_reading", "_held", "_stats", "_gate", "_copied"}
 
 
 class FlatIndex:
@@ -78,6 +80,8 @@ class FlatIndex:
         The rows, read-only. bfloat16 comes as `astype` returns it.
     nbytes : int
         Bytes of the rows and their codes.
+    copied : int
+        Bytes of the corpus that were copied into memory when the index was made: 0 if it is read in place.
     stats : Explanation
         What all searches so far have done, and the plan of the last one.
 
@@ -112,6 +116,7 @@ class FlatIndex:
     """
 
     _reading: str | None
+    _copied = 0
 
     def __init__(
         self,
@@ -128,10 +133,16 @@ class FlatIndex:
         copy = _memory.check_copy(copy)
         threads = _threads.resolve(threads)
         _threads.check_progress(progress)
-        rows = _arrays.rows(corpus, "corpus", (2,), reading)
-        count, kind = len(rows), _arrays.working_dtype(rows)
-        if not (_arrays.readable(rows, kind) and _memory.stays(corpus, rows, copy)):
+        rows, source = check_side(corpus, "corpus", (2,), reading)
+        if source is not None and source.in_place:
+            rows = source.read(0, len(source)).view(rows.dtype)
+        count, kind, self._copied = len(rows), _arrays.working_dtype(rows), 0
+        if source is not None and not source.in_place:
+            rows, count = source.copied(kind, SPARE)
+            self._copied = rows[:count].nbytes
+        elif not (_arrays.readable(rows, kind) and _memory.stays(corpus, rows, copy)):
             rows = _memory.copied(rows, kind, count + count // SPARE)
+            self._copied = rows[:count].nbytes
         self._start(metric, Store.of(number, rows, count, threads, progress), reading)
 
     def _start(self, metric: str, held: Store, reading: str | None) -> None:
@@ -161,6 +172,10 @@ class FlatIndex:
     @property
     def nbytes(self) -> int:
         return self._held.nbytes
+
+    @property
+    def copied(self) -> int:
+        return self._copied
 
     @property
     def stats(self) -> Explanation:
@@ -255,19 +270,22 @@ class FlatIndex:
         if (reading == "bits") != (self._reading == "bits") and reading is not None:
             takes = repr(self._reading) if self._reading else _arrays.type_name(self._held.rows.dtype)
             raise ValueError(f"dtype={dtype!r}, but the index takes {takes}")
-        return _arrays.rows(queries, "queries", (1, 2), reading) if reading == "bfloat16" else queries
+        if reading != "bfloat16":
+            return queries
+        q, source = check_side(queries, "queries", (1, 2), reading)
+        return q if source is None else source
 
     def _ready(self, held: Store, queries: Any, where: Any) -> tuple[Queries, Corpus, Eligible]:
         """Queries, rows in their places, and which may be found. (Another reader may replace self._held.)"""
         rows = held.placed
-        q = _arrays.rows(queries, "queries", (1, 2), self._reading)
+        q, source = check_side(queries, "queries", (1, 2), self._reading)
         _arrays.same_width(q, "queries", rows, "the index")
         single, q = q.ndim == 1, np.atleast_2d(q)
         if rows.dtype in (*_arrays.WHOLE, BITS):  # which are measured with their own type only
             q = _arrays.exactly(q, "queries", rows.dtype, "the index")
         dtype, _ = _arrays.agreed(q, "queries", rows, "the index")
         corpus = Corpus(rows, rows.dtype, held.codes)
-        return Queries(q, dtype, single), corpus, held.eligible(where)
+        return Queries(q, dtype, single, source), corpus, held.eligible(where)
 
     def _count_in(self, told: tuple[str, int, int, int]) -> None:
         self._gate.guard(self._add_stats, told)
@@ -496,7 +514,7 @@ def explain(
     metric = "euclidean" if metric is None else metric
     metric_number(metric)
     q, x = check_pair(queries, corpus, metric, dtype)
-    return _explained(q, x, k, threshold, metric, eligible_rows(where, len(x.rows)), number_of_threads)
+    return _explained(q, x, k, threshold, metric, eligible_of(where, x), number_of_threads)
 
 
 def _explained(

@@ -8,6 +8,8 @@ Exact search: the k best rows, or all rows within a threshold.
 from __future__ import annotations
 
 import math
+import sys
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,9 +21,10 @@ from ._where import Eligible as Eligible
 from ._where import eligible_rows as eligible_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
 
     from ._index import FlatIndex
+    from ._sources import Source
 
 
 class TopK(NamedTuple):
@@ -45,7 +48,14 @@ class Within(NamedTuple):
     values: np.ndarray
 
 
-class Explanation(NamedTuple):
+class _Counts(NamedTuple):
+    plan: str
+    pairs: int
+    sifted: int
+    rescored: int
+
+
+class Explanation(_Counts):
     """
     How a search went about its work.
 
@@ -60,12 +70,12 @@ class Explanation(NamedTuple):
         Of these, how many were compared by codes,
     rescored : int
         and how many were measured by their elements: what the codes did not rule out, and the rest.
+    passes : int
+        How many times the corpus was read: of a source that is read in blocks once for as many queries as fit
+        into some memory, else 1.
     """
 
-    plan: str
-    pairs: int
-    sifted: int
-    rescored: int
+    passes: int = 1
 
     def and_then(self, job: Any) -> Explanation:
         """With what a completed search job did."""
@@ -75,52 +85,130 @@ class Explanation(NamedTuple):
         """With what was done after it."""
         _, pairs, sifted, rescored = self
         plan, more, more_sifted, more_rescored = later
-        return Explanation(plan, pairs + more, sifted + more_sifted, rescored + more_rescored)
+        made = Explanation(plan, pairs + more, sifted + more_sifted, rescored + more_rescored)
+        return made.with_passes(self.passes)
+
+    def with_passes(self, passes: int) -> Explanation:
+        other = Explanation(*self)
+        other.passes = passes
+        return other
 
 
 @dataclass(frozen=True)
 class Queries:
-    """2-D rows to search for, what they are read as, and whether they came as a single 1-D one."""
+    """
+    2-D rows to search for, what they are read as, and whether they came as a single 1-D one.
+
+    Of a source, `rows` is no more than its outline.
+    """
 
     rows: np.ndarray
     dtype: np.dtype[Any]
     single: bool
+    source: Source | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def pieces(self) -> Iterator[tuple[int, np.ndarray]]:
-        return _arrays.blocks(self.rows, self.dtype)
+    def pieces(self, most: int | None = None) -> Generator[tuple[int, np.ndarray]]:
+        """As the core can read them, at most so many at a time."""
+        if self.source is not None:
+            for start, some in self.source.pieces(self.dtype, most):
+                for first in range(0, len(some), most or max(1, len(some))):
+                    yield start + first, some[first : first + most if most else None]
+        elif most is None or len(self) == 0:
+            yield from _arrays.blocks(self.rows, self.dtype)
+        else:
+            for start in range(0, len(self), most):
+                yield start, _arrays.native(self.rows[start : start + most], self.dtype)
 
 
 NOTHING = Explanation("rows", 0, 0, 0)
+# Bytes that the queries of one pass over a corpus may take, and what is kept of their neighbours.
+PASS = 64 << 20
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """Rows to search, what they are read as, and their codes (panels, center) if there are any."""
+    """
+    Rows to search, what they are read as, and their codes (panels, center) if there are any.
+
+    Of a source, `rows` is no more than its outline.
+    """
 
     rows: np.ndarray
     dtype: np.dtype[Any]
     codes: tuple[np.ndarray, np.ndarray] | None = None
+    source: Source | None = None
 
-    def pieces(self, eligible: Eligible) -> Iterator[tuple[int, np.ndarray, Eligible]]:
+    @property
+    def in_parts(self) -> bool:
+        """Whether it is searched in several parts, of which each is read, or converted, for as many queries as can be."""
+        return self.source is not None or not _arrays.readable(self.rows, self.dtype)
+
+    def queries_per_pass(self, k: int) -> int | None:
+        """How many queries share a pass over the corpus; None: as many as there are."""
+        if not self.in_parts:
+            return None
+        return max(256, PASS // (24 * k + 8 * self.rows.shape[1] + 64))
+
+    def pieces(self, eligible: Eligible) -> Generator[tuple[int, np.ndarray, Eligible]]:
         """As the core can read it, with what is eligible in each piece: in one, if there are codes."""
-        for start, some in _arrays.blocks(self.rows, self.dtype):
-            whole = len(some) == len(self.rows)
-            part = eligible if whole else eligible.part(start, start + len(some))
-            if part.count:
-                yield start, some, part
+        blocks = (
+            _arrays.blocks(self.rows, self.dtype) if self.source is None else self.source.pieces(self.dtype)
+        )
+        with closing(blocks):
+            for start, some in blocks:
+                whole = self.source is None and len(some) == len(self.rows)
+                part = eligible if whole else eligible.part(start, start + len(some))
+                if part.count:
+                    yield start, some, part
+
+    def check_passes(self, q: Queries, k: int) -> None:
+        """A ValueError if the corpus would have to be read again, and cannot be."""
+        source, most = self.source, self.queries_per_pass(k)
+        if source is None or not source.once or most is None:
+            return
+        if q.source is not None and q.source.shape[0] is None:
+            raise ValueError(f"{source.name} and the queries are both read once; open one of them from a file")
+        if len(q) > most:
+            raise ValueError(
+                f"{source.name} can be read only once, and {len(q)} queries need "
+                f"{-(-len(q) // most)} passes over it; search for at most {most} at a time"
+            )
 
 
 def check_pair(queries: Any, corpus: Any, metric: str, dtype: Any) -> tuple[Queries, Corpus]:
-    """The two sides of a search over an array."""
+    """The two sides of a search over an array or a source."""
     reading = _arrays.check_reading(dtype, metric)
-    x = _arrays.rows(corpus, "corpus", (2,), reading)
-    q = _arrays.rows(queries, "queries", (1, 2), reading)
+    x, source = check_side(corpus, "corpus", (2,), reading)
+    q, given = check_side(queries, "queries", (1, 2), reading)
     _arrays.same_width(q, "queries", x, "corpus")
     ours, theirs = _arrays.agreed(q, "queries", x, "corpus")
-    return Queries(np.atleast_2d(q), ours, q.ndim == 1), Corpus(x, theirs)
+    return Queries(np.atleast_2d(q), ours, q.ndim == 1, given), Corpus(x, theirs, None, source)
+
+
+def check_side(
+    x: Any, name: str, dims: tuple[int, ...], reading: str | None
+) -> tuple[np.ndarray, Source | None]:
+    """Rows as an array; of what is read in blocks an outline, and what reads it."""
+    if type(x) is not np.ndarray and type(x) is not list:
+        from . import _sources  # on demand: it takes its share of the time of an import
+
+        source = _sources.corpus_source(x) if name == "corpus" else _sources.queries_source(x)
+        if source is not None:
+            source = source.read_as(reading, name)
+            return source.outline(), source
+    return _arrays.rows(x, name, dims, reading), None
+
+
+def eligible_of(where: Any, corpus: Corpus) -> Eligible:
+    """Which rows of the corpus may be found; of an iterator there may be any number."""
+    if corpus.source is not None and corpus.source.shape[0] is None:
+        if where is not None:
+            raise ValueError(f"where needs to know how many rows there are, and {corpus.source.name} does not tell")
+        return Eligible(None, None, sys.maxsize)
+    return eligible_rows(where, len(corpus.rows))
 
 
 def as_index(corpus: Any) -> FlatIndex | None:
@@ -258,7 +346,7 @@ def topk(
     q, x = check_pair(queries, corpus, metric, dtype)
     k = check_k(k)
     threads = _threads.resolve(threads)
-    found, _ = find_topk(q, x, k, metric, eligible_rows(where, len(x.rows)), threads, progress)
+    found, _ = find_topk(q, x, k, metric, eligible_of(where, x), threads, progress)
     return TopK(found.indices[0], found.values[0]) if q.single else found
 
 
@@ -274,16 +362,44 @@ def find_topk(
 ) -> tuple[TopK, Explanation]:
     """With values of this type, or of the metric's."""
     k = min(k, eligible.count)
-    indices, scores = np.empty((len(q), k), np.int64), np.empty((len(q), k), np.float64)
-    told = NOTHING
+    corpus.check_passes(q, k)
+    told, parts = NOTHING, []
+    told_to = Told(progress, q, corpus, eligible)
     if k:
-        for start, some in q.pieces():
-            part = slice(start, start + len(some))
-            told = _topk_into(
-                some, corpus, metric, eligible, threads, progress, indices[part], scores[part], told
-            )
+        with closing(q.pieces(corpus.queries_per_pass(k))) as pieces:
+            for _, some in pieces:
+                *found, told = _best(some, corpus, k, metric, eligible, threads, told_to, told)
+                parts.append(found)
+                told = told.with_passes(len(parts))
+    if not parts:
+        parts.append([np.empty((len(q), k), np.int64), np.empty((len(q), k), np.float64)])
+    indices, scores = parts[0] if len(parts) == 1 else map(np.concatenate, zip(*parts, strict=True))
     _core.values_of(_core.METRICS[metric], corpus.rows.shape[1], scores)
     return TopK(indices, _rounded(scores, dtype or _values(metric, q, corpus))), told
+
+
+class Told:
+    """What progress of a search in several parts is told: the work of all of them."""
+
+    def __init__(
+        self, progress: Callable[[float, float], object] | None, q: Queries, corpus: Corpus, eligible: Eligible
+    ) -> None:
+        self.progress = progress
+        known = eligible.count < sys.maxsize and (q.source is None or q.source.shape[0] is not None)
+        pairs = float(len(q)) * float(eligible.count) if known else math.inf
+        self.total = pairs * corpus.rows.shape[1]
+        self.before = 0.0
+
+    def run(self, job: Any, threads: int) -> None:
+        if self.progress is None:
+            _threads.run(job, threads, None)
+        else:
+            _threads.run(job, threads, self._tell)
+            self.before += job.work
+
+    def _tell(self, done: float, total: float) -> None:
+        assert self.progress is not None
+        self.progress(self.before + done, max(self.total, self.before + total))
 
 
 def _values(metric: str, q: Queries, corpus: Corpus) -> np.dtype[Any]:
@@ -296,43 +412,39 @@ def _rounded(values: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
     return _core.narrowed(values) if dtype == np.float32 else values.astype(dtype, copy=False)
 
 
-def _topk_into(
+def _best(
     q: np.ndarray,
     corpus: Corpus,
+    k: int,
     metric: str,
     eligible: Eligible,
     threads: int,
-    progress: Callable[[float, float], object] | None,
-    indices: np.ndarray,
-    scores: np.ndarray,
+    progress: Told,
     told: Explanation,
-) -> Explanation:
-    """Search the pieces of the corpus one by one, keeping the best so far."""
-    k, filled = indices.shape[1], 0
-    for start, some, part in corpus.pieces(eligible):
-        n = min(k, part.count)
-        if n == k and part.count == eligible.count:
-            found, ranks = indices, scores
-        else:
-            found, ranks = np.empty((len(q), n), np.int64), np.empty((len(q), n), np.float64)
-        job = _core.topk(
-            *(_core.METRICS[metric], q, some, corpus.codes, part.mask, part.ids, part.count),
-            *(n, threads, found, ranks),
+) -> tuple[np.ndarray, np.ndarray, Explanation]:
+    """Row numbers and scores of the k best, of a corpus in one piece or in several."""
+    number = _core.METRICS[metric]
+    if not corpus.in_parts:
+        indices, scores = np.empty((len(q), k), np.int64), np.empty((len(q), k), np.float64)
+        job: Any = _core.topk(
+            *(number, q, corpus.rows, corpus.codes, eligible.mask, eligible.ids, eligible.count),
+            *(k, threads, indices, scores),
         )
-        _threads.run(job, threads, progress)
-        told = told.and_then(job)
-        if found is indices:
-            indices += start
-            break
-        # Earlier rows first, so that a stable sort ranks ties by row; NaN sorts last.
-        both = np.concatenate([scores[:, :filled], ranks], axis=1)
-        rows = np.concatenate([indices[:, :filled], found + start], axis=1)
-        filled = min(k, both.shape[1])
-        with _core.StandardMode():
-            order = np.argsort(both, axis=1, kind="stable")[:, :filled]
-        scores[:, :filled] = np.take_along_axis(both, order, axis=1)
-        indices[:, :filled] = np.take_along_axis(rows, order, axis=1)
-    return told
+        progress.run(job, threads)
+        return indices, scores, told.and_then(job)
+    kept, rows = _core.Kept(len(q), k), 0
+    with closing(corpus.pieces(eligible)) as pieces:
+        for start, some, part in pieces:
+            job = _core.topk_part(
+                *(number, q, some, None, part.mask, part.ids, part.count, threads, kept, start)
+            )
+            progress.run(job, threads)
+            told = told.and_then(job)
+            rows += part.count
+    indices, scores = kept.found()
+    if rows < k:  # it was not known how many there are
+        indices, scores = (np.ascontiguousarray(found[:, :rows]) for found in (indices, scores))
+    return indices, scores, told
 
 
 def within(
@@ -392,7 +504,7 @@ def within(
     q, x = check_pair(queries, corpus, metric, dtype)
     threshold = check_threshold(threshold, metric)
     threads = _threads.resolve(threads)
-    found, _ = find_within(q, x, threshold, metric, eligible_rows(where, len(x.rows)), threads, progress)
+    found, _ = find_within(q, x, threshold, metric, eligible_of(where, x), threads, progress)
     return found
 
 
@@ -407,19 +519,24 @@ def find_within(
     dtype: np.dtype[Any] | None = None,
 ) -> tuple[Within, Explanation]:
     """With values of this type, or of the metric's."""
-    parts, told = [], NOTHING
+    corpus.check_passes(q, 0)
+    parts, told, passes = [], NOTHING, 0
     dtype = dtype or _values(metric, q, corpus)
-    for first, some in q.pieces():
-        for start, others, part in corpus.pieces(eligible):
-            job = _core.within(
-                *(_core.METRICS[metric], some, others, corpus.codes, part.mask, part.ids, part.count),
-                *(threshold, dtype, threads),
-            )
-            _threads.run(job, threads, progress)
-            told = told.and_then(job)
-            parts.append((first, start, *job.found()))
+    told_to, queries = Told(progress, q, corpus, eligible), len(q)
+    with closing(q.pieces(corpus.queries_per_pass(0))) as pieces:
+        for first, some in pieces:
+            passes, queries = passes + 1, max(queries, first + len(some))
+            with closing(corpus.pieces(eligible)) as others:
+                for start, rows, part in others:
+                    job = _core.within(
+                        *(_core.METRICS[metric], some, rows, corpus.codes, part.mask, part.ids, part.count),
+                        *(threshold, dtype, threads),
+                    )
+                    told_to.run(job, threads)
+                    told = told.and_then(job).with_passes(passes)
+                    parts.append((first, start, *job.found()))
     alone = len(parts) == 1 and parts[0][:2] == (0, 0)
-    offsets, indices, values = parts[0][2:] if alone else _joined(parts, len(q))
+    offsets, indices, values = parts[0][2:] if alone else _joined(parts, queries)
     return Within(offsets, indices, _rounded(values, dtype)), told
 
 
