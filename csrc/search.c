@@ -136,8 +136,8 @@ vb_job *vb_topk_new(vb_metric metric, size_t d, const vb_rows *queries, const vb
     return &t->search.job;
 }
 
-vb_job *vb_topk_part_new(vb_metric metric, size_t d, const vb_rows *queries, const vb_rows *corpus, const vb_codes *codes,
-                         const vb_where *where, int threads, vb_kept *kept, int64_t first)
+vb_job *vb_topk_part_new(vb_metric metric, size_t d, const vb_rows *queries, const vb_rows *corpus,
+                         const vb_codes *codes, const vb_where *where, int threads, vb_kept *kept, int64_t first)
 {
     topk *t = new_topk(metric, d, queries, corpus, codes, where, kept->k, threads);
 

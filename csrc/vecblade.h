@@ -212,8 +212,8 @@ void vb_topk_finish(vb_job *job);
  * eligible rows of all parts: else places behind those that are found stay as they were. NULL if memory is short. */
 typedef struct vb_kept vb_kept;
 vb_kept *vb_kept_new(size_t queries, size_t k);
-vb_job *vb_topk_part_new(vb_metric metric, size_t d, const vb_rows *queries, const vb_rows *corpus, const vb_codes *codes,
-                         const vb_where *where, int threads, vb_kept *kept, int64_t first);
+vb_job *vb_topk_part_new(vb_metric metric, size_t d, const vb_rows *queries, const vb_rows *corpus,
+                         const vb_codes *codes, const vb_where *where, int threads, vb_kept *kept, int64_t first);
 /* Between jobs, or after the last one: what vb_topk_new() leaves. */
 void vb_kept_emit(vb_kept *kept, int64_t *indices, double *scores);
 /* NULL is allowed. Not while a job uses it. */

@@ -180,7 +180,7 @@ def archived(text: str, call: str) -> str:
 def vector_column(text: str, form: str) -> str:
     """The name of a column of vectors, if pyarrow can tell."""
     try:
-        import pyarrow.dataset  # type: ignore[import-not-found, import-untyped, unused-ignore]
+        import pyarrow.dataset
 
         schema = pyarrow.dataset.dataset(text, format=form).schema
         return next(str(field.name) for field in schema if _missing.holds_vectors(field))

@@ -143,14 +143,15 @@ class Corpus:
 
     @property
     def in_parts(self) -> bool:
-        """Whether it is searched in several parts, of which each is read, or converted, for as many queries as can be."""
+        """Whether it is searched in several parts, which are read, or converted, one after the other."""
         return self.source is not None or not _arrays.readable(self.rows, self.dtype)
 
     def queries_per_pass(self, k: int) -> int | None:
         """How many queries share a pass over the corpus; None: as many as there are."""
         if not self.in_parts:
             return None
-        return max(256, PASS // (24 * k + 8 * self.rows.shape[1] + 64))
+        each: int = 24 * k + 8 * self.rows.shape[1] + 64
+        return max(256, PASS // each)
 
     def pieces(self, eligible: Eligible) -> Generator[tuple[int, np.ndarray, Eligible]]:
         """As the core can read it, with what is eligible in each piece: in one, if there are codes."""
@@ -170,7 +171,9 @@ class Corpus:
         if source is None or not source.once or most is None:
             return
         if q.source is not None and q.source.shape[0] is None:
-            raise ValueError(f"{source.name} and the queries are both read once; open one of them from a file")
+            raise ValueError(
+                f"{source.name} and the queries are both read once; open one of them from a file"
+            )
         if len(q) > most:
             raise ValueError(
                 f"{source.name} can be read only once, and {len(q)} queries need "
@@ -206,7 +209,9 @@ def eligible_of(where: Any, corpus: Corpus) -> Eligible:
     """Which rows of the corpus may be found; of an iterator there may be any number."""
     if corpus.source is not None and corpus.source.shape[0] is None:
         if where is not None:
-            raise ValueError(f"where needs to know how many rows there are, and {corpus.source.name} does not tell")
+            raise ValueError(
+                f"where needs to know how many rows there are, and {corpus.source.name} does not tell"
+            )
         return Eligible(None, None, sys.maxsize)
     return eligible_rows(where, len(corpus.rows))
 
@@ -382,7 +387,11 @@ class Told:
     """What progress of a search in several parts is told: the work of all of them."""
 
     def __init__(
-        self, progress: Callable[[float, float], object] | None, q: Queries, corpus: Corpus, eligible: Eligible
+        self,
+        progress: Callable[[float, float], object] | None,
+        q: Queries,
+        corpus: Corpus,
+        eligible: Eligible,
     ) -> None:
         self.progress = progress
         known = eligible.count < sys.maxsize and (q.source is None or q.source.shape[0] is not None)
@@ -443,7 +452,7 @@ def _best(
             rows += part.count
     indices, scores = kept.found()
     if rows < k:  # it was not known how many there are
-        indices, scores = (np.ascontiguousarray(found[:, :rows]) for found in (indices, scores))
+        indices, scores = np.ascontiguousarray(indices[:, :rows]), np.ascontiguousarray(scores[:, :rows])
     return indices, scores, told
 
 

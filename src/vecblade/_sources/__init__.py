@@ -58,8 +58,8 @@ def open(source: Any, *, vectors: str | None = None, ids: str | None = None, fil
     Returns
     -------
     Source
-        With ``shape``, ``dtype``, ``len()``, slices (``source[10:20]``), ``blocks()``, ``ids``, ``columns`` and
-        ``column(name, rows)``.
+        With ``shape``, ``dtype``, ``len()``, slices (``source[10:20]``), ``blocks()``, ``ids``, ``columns``
+        and ``column(name, rows)``.
 
     Raises
     ------
@@ -106,7 +106,7 @@ def queries_source(x: Any) -> Source | None:
 
 
 def is_path(text: str) -> bool:
-    """Whether a string names what can be opened: no file of numbers written out, for which there is an advice."""
+    """Whether a string names what can be opened. (For numbers written out there is an advice.)"""
     if os.path.splitext(text)[1].lower() in (".txt", ".csv", ".tsv"):
         return False
     return os.path.exists(text) or _advice.FILE_NAME.fullmatch(text) is not None or "://" in text

@@ -24,7 +24,7 @@ def ahead(make: Callable[[], Iterator[T]], depth: int = DEPTH) -> Generator[T]:
     The thread ends, and is joined, when the items do, when one fails (the consumer gets the error where the
     item would have been), when the consumer closes the generator, and when it is interrupted.
     """
-    # Both queues are C, so that Ctrl-C cannot leave a lock of theirs held. A permit is the right to make one item.
+    # Both queues are C, so that Ctrl-C cannot leave a lock of theirs held. A permit allows one more item.
     permits: SimpleQueue[bool] = SimpleQueue()
     items: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
 

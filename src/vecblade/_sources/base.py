@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _arrays
+from .._core import BFLOAT16
 from .ahead import ahead
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ class Source:
         return max(1, BLOCK // row // PANEL * PANEL or BLOCK // row)
 
     def stream(self, rows: int) -> Iterator[np.ndarray]:
-        """All rows in order, about `rows` at a time, of the inner type. May be called again, unless `once`."""
+        """All rows in order, about `rows` at a time, of the inner type."""
         for start in range(0, len(self), rows):
             self.prefetch(start + rows, start + 2 * rows)
             yield self.read(start, min(start + rows, len(self)))
@@ -216,16 +217,17 @@ class Source:
                     yield at + start, _arrays.native(part, dtype)
                 at += len(block)
             if self._rows is not None and at < self._rows:
-                raise ValueError(f"{self._name}: it ends after {at} rows, and said that there are {self._rows}")
+                raise ValueError(
+                    f"{self._name}: it ends after {at} rows, and said that there are {self._rows}"
+                )
             self._rows = at
 
         if not self.slow and self._kind == dtype and self._kind.isnative:
             return make()
         return ahead(make)
 
-
     def copied(self, dtype: np.dtype[Any], spare: int) -> tuple[np.ndarray, int]:
-        """All rows in this type in memory of our own, with room for one more in `spare`; and how many there are."""
+        """All rows in memory of our own, with room for one more in `spare`; and how many there are."""
         from .. import _memory
 
         if self._rows is None:
@@ -242,7 +244,7 @@ class Source:
 
 
 def gathered(blocks: Iterator[np.ndarray], rows: int) -> Iterator[np.ndarray]:
-    """Blocks, of which those of fewer rows than an eighth of `rows` are put together: each costs a search 0.1 ms."""
+    """Blocks, of which the smallest are put together: each costs a search 0.1 ms."""
     least, parts, count = max(1, rows // 8), list[np.ndarray](), 0
     for block in blocks:
         if not parts and len(block) >= least:
@@ -264,11 +266,10 @@ def _as(block: np.ndarray, kind: np.dtype[Any]) -> np.ndarray:
 
 def checked(block: np.ndarray, name: str, first: int) -> None:
     """Refuse integers that float64 cannot hold."""
-    if block.dtype.char in _arrays.WIDE_INTEGERS and block.dtype.itemsize == 8:
-        if not _arrays.fits_float64(block):
-            inside = np.abs(block.astype(np.float64)).max(axis=1) > _arrays.EXACT_INTEGER - 1
-            row = first + int(np.argmax(inside))
-            raise TypeError(f"{name}: row {row} has whole numbers past 2**53, which float64 cannot hold")
+    wide = block.dtype.char in _arrays.WIDE_INTEGERS and block.dtype.itemsize == 8
+    if wide and not _arrays.fits_float64(block):
+        row = next(row for row in range(len(block)) if not _arrays.fits_float64(block[row]))
+        raise TypeError(f"{name}: row {first + row} has integers past 2**53, which float64 cannot hold")
 
 
 def kind_of(dtype: np.dtype[Any], name: str) -> np.dtype[Any]:
@@ -278,13 +279,14 @@ def kind_of(dtype: np.dtype[Any], name: str) -> np.dtype[Any]:
     if dtype.names is not None or dtype.subdtype is not None:
         raise TypeError(f"{name}: it has fields ({dtype}); accepted are plain numbers")
     if _arrays.is_bfloat16(dtype):
-        return _arrays.BFLOAT16
+        return BFLOAT16
     if dtype.char in _arrays.NATIVE | _arrays.TO_FLOAT64 | _arrays.WIDE_INTEGERS or dtype == np.dtype("V2"):
         return dtype
     raise TypeError(f"{name}: it has dtype {dtype}; accepted are real numbers of at most 64 bits")
 
 
 def check_matrix(shape: Any, name: str) -> tuple[int, int]:
+    shape = shape or ()  # of an empty dataset of HDF5 it is None
     if len(shape) != 2:
         hint = "; pass a name or a slice of it that is 2-D" if len(shape) > 2 else ""
         raise ValueError(f"{name}: expected shape (m, d), got {tuple(shape)}{hint}")
@@ -293,4 +295,6 @@ def check_matrix(shape: Any, name: str) -> tuple[int, int]:
 
 def missing_extra(library: str, what: str) -> ImportError:
     """The error for a library of an extra that is not there."""
-    return ImportError(f"{what} needs {library}, which is not installed: pip install 'vecblade[io]'", name=library)
+    return ImportError(
+        f"{what} needs {library}, which is not installed: pip install 'vecblade[io]'", name=library
+    )

@@ -56,7 +56,7 @@ class Chunked(Source):
 def hdf5(path: str, member: str | None, file: Any = None) -> Source:
     """A dataset of a file; `file`: its contents, if it is no file of this machine."""
     try:
-        import h5py  # type: ignore[import-not-found, import-untyped, unused-ignore]
+        import h5py
     except ImportError:
         raise missing_extra("h5py", path) from None
     try:
@@ -112,7 +112,7 @@ def dataset(data: Any, name: str, owner: Any = None, path: str | None = None) ->
 
 def zarr(path: str, member: str | None) -> Source:
     try:
-        import zarr as library  # type: ignore[import-not-found, import-untyped, unused-ignore]
+        import zarr as library
     except ImportError:
         raise missing_extra("zarr", path) from None
     try:

@@ -1,4 +1,4 @@
-"""Headers of files in which rows lie as they are in memory: where they begin, how many there are, of which type."""
+"""Headers of files in which rows lie as in memory: where they begin, how many there are, of which type."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import numpy as np
 
 from .. import _npy
 from .._core import BFLOAT16
-from .base import Source, check_matrix, kind_of
 from .base import Source, check_matrix, kind_of
 from .raw import Layout
 
@@ -29,15 +28,15 @@ def records(path: str, file: BinaryIO, size: int, suffix: str) -> Layout:
     dtype = np.dtype(RECORDS[suffix])
     start = file.read(4)
     if size == 0:
-        return Layout((0, 0), dtype, 4, 4)
+        raise ValueError(f"{path}: it is empty, so that it is not known how many elements rows have")
     d = struct.unpack("<i", start)[0] if len(start) == 4 else 0
     if not 0 < d <= MOST_ELEMENTS:
         raise ValueError(f"{path}: it says that row 0 has {d} elements: it is no {suffix} file, or damaged")
     stride = 4 + d * dtype.itemsize
     if size % stride:
         raise ValueError(
-            f"{path}: {size} bytes are {size / stride:.1f} rows of {d} elements ({stride} bytes): it is "
-            f"truncated, or row {size // stride} or one before has another size"
+            f"{path}: its {size} bytes are no multiple of the {stride} that a row of {d} elements takes: it "
+            f"is truncated in row {size // stride}, or a row has another size"
         )
     return Layout((size // stride, d), dtype, 4, stride, sized=True)
 
@@ -75,7 +74,14 @@ def npz(path: str, file: BinaryIO, member: str | None) -> tuple[Layout | Member,
         archive = zipfile.ZipFile(file)
         names = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
         matrices = [name for name in names if member is None and len(names) > 1 and is_matrix(archive, name)]
-    except (zipfile.BadZipFile, OSError, ValueError, RuntimeError, NotImplementedError, zlib_error()) as error:
+    except (
+        zipfile.BadZipFile,
+        OSError,
+        ValueError,
+        RuntimeError,
+        NotImplementedError,
+        zlib_error(),
+    ) as error:
         raise ValueError(f"{path}: not a readable .npz file ({error})") from None
     chosen = choose(path, matrices or names, member, "array")
     name = f"{path}:{chosen}"
@@ -88,7 +94,7 @@ def npz(path: str, file: BinaryIO, member: str | None) -> tuple[Layout | Member,
         file.seek(info.header_offset)
         head = file.read(30)
         lengths = struct.unpack("<HH", head[26:30])
-    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, struct.error) as error:
+    except (zipfile.BadZipFile, OSError, RuntimeError, struct.error, zlib_error()) as error:
         raise ValueError(f"{name}: it cannot be read: {error}") from None
     offset = info.header_offset + 30 + sum(lengths) + layout.offset
     return Layout(layout.shape, layout.dtype, offset, layout.stride, layout.by_columns), name
@@ -210,7 +216,7 @@ def faiss(path: str, file: BinaryIO, size: int, kind: bytes) -> Layout:
         4   d                   8   likewise                        4   its argument, if the metric is
         8   rows                1   whether it is trained               neither L2 nor the inner product
 
-    then the number of elements (8 bytes) and the elements. With ids: another index, then their number, and they.
+    then the number of elements (8 bytes) and the elements. With ids: another index, their number, and they.
     """
     try:
         if kind in MAPPED:
@@ -243,7 +249,7 @@ def faiss(path: str, file: BinaryIO, size: int, kind: bytes) -> Layout:
 
 
 def _faiss_header(file: BinaryIO, binary: bool = False) -> tuple[int, int]:
-    """d and the number of rows."""
+    """D and the number of rows."""
     if binary:  # the bytes of a row come behind the elements, and the metric has no argument
         d, _, rows, trained, _ = struct.unpack("<iiqBi", file.read(21))
     else:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, BinaryIO
 
-from .. import _advice, _arrays, _file
+from .. import _advice, _arrays, _arrow, _file
 from . import chunked, flat, parquet
 from .base import Source, missing_extra
 from .others import Iterated, Joined
 from .raw import Blocks, IndexFile, Raw
+from .tables import Table
 
 # What is known by how a file begins.
 MAGIC = {
@@ -23,7 +24,7 @@ MAGIC = {
     b"PAR1": "parquet",
     b"ARROW1": "ipc",
     _file.MAGIC: "index",
-    **{letters: "faiss" for letters in flat.FAISS},
+    **dict.fromkeys(flat.FAISS, "faiss"),
 }
 # And by its suffix.
 SUFFIXES = {
@@ -53,12 +54,14 @@ def open_source(
         return by_path(os.fspath(source), vectors, ids, filter)
     else:
         found = by_object(source, vectors, ids, filter)
-        if isinstance(found, parquet.Table):
+        if isinstance(found, Table):
             return found
     given = {"vectors": vectors, "ids": ids, "filter": filter}
     for name, value in given.items():
         if value is not None:
-            raise ValueError(f"{name} is for tables and files with several arrays, and {found.name} is neither")
+            raise ValueError(
+                f"{name} is for tables and files with several arrays, and {found.name} is neither"
+            )
     return found
 
 
@@ -93,21 +96,16 @@ def dataset(x: Any) -> Source:
 
 def array(x: Any) -> Source:
     """An array in memory, for the sake of uniformity."""
-    if _arrays.is_arrow(x):
-        from .. import _arrow
-
-        return Blocks(type(x).__name__, [_two_axes(part) for part in _arrow.chunks(x, "source")])
-    return Blocks(type(x).__name__, [_arrays.rows(x, "source", (2,))])
-
-
-def _two_axes(part: Any) -> Any:
-    return _arrays.rows(part, "source", (2,))
+    parts = _arrow.chunks(x, "source") if _arrays.is_arrow(x) else None
+    return Blocks(type(x).__name__, [_arrays.rows(part, "source", (2,)) for part in parts or [x]])
 
 
 def arrow_dataset(x: Any, vectors: str | None, ids: str | None, filter: Any) -> Source:
     kind = getattr(getattr(x, "format", None), "default_extname", None)
     if kind != "parquet":
-        raise TypeError(f"source is a dataset of {kind or type(x).__name__}; accepted are datasets of Parquet files")
+        raise TypeError(
+            f"source is a dataset of {kind or type(x).__name__}; accepted are datasets of Parquet files"
+        )
     own = getattr(x, "_scan_options", None) or {}
     condition, wanted = own.get("filter"), parquet.expression(filter, "source")
     both = wanted if condition is None else condition if wanted is None else condition & wanted
@@ -161,7 +159,9 @@ def suffix_of(path: str) -> str:
 
 def kind_of_path(path: str) -> str:
     if os.path.isdir(path):
-        zarr = suffix_of(path) == ".zarr" or any(os.path.exists(os.path.join(path, name)) for name in ZARR_FILES)
+        zarr = suffix_of(path) == ".zarr" or any(
+            os.path.exists(os.path.join(path, name)) for name in ZARR_FILES
+        )
         return "zarr" if zarr else "parquet"
     with open(path, "rb") as file:
         start = file.read(8)
@@ -200,7 +200,7 @@ def by_kind(kind: str, path: str, vectors: str | None, ids: str | None, filter: 
         return IndexFile(path)
     with open(path, "rb") as file:
         found = raw(kind, path, file, os.fstat(file.fileno()).st_size, vectors)
-        if isinstance(found, Raw) and found.in_place or found.shape[0] == 0:
+        if (isinstance(found, Raw) and found.in_place) or found.shape[0] == 0:
             return found
     # What cannot be mapped stays open.
     file = open(path, "rb")  # noqa: SIM115
@@ -241,7 +241,7 @@ def raw(kind: str, path: str, file: BinaryIO, size: int, vectors: str | None) ->
 def remote(url: str, vectors: str | None, ids: str | None, filter: Any) -> Source:
     """Through fsspec, by ranges of bytes."""
     try:
-        import fsspec  # type: ignore[import-not-found, import-untyped, unused-ignore]
+        import fsspec
     except ImportError:
         raise missing_extra("fsspec", url) from None
     filesystem, path = fsspec.core.url_to_fs(url)
@@ -275,5 +275,3 @@ def remote(url: str, vectors: str | None, ids: str | None, filter: Any) -> Sourc
         with suppress(Exception):
             file.close()
         raise
-
-

@@ -88,7 +88,7 @@ class Joined(Source):
         for other in sources[1:]:
             if other.shape[1] != first.shape[1] or other._kind != first._kind:
                 raise ValueError(
-                    f"{other.name}: rows of {other.shape[1]} x {_arrays.type_name(other._kind)}, and those of "
+                    f"{other.name}: rows of {other.shape[1]} x {_arrays.type_name(other._kind)}; those of "
                     f"{first.name} are {first.shape[1]} x {_arrays.type_name(first._kind)}"
                 )
             if other.once:

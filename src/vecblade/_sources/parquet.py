@@ -26,18 +26,18 @@ class Parquet(Table):
     open. Of its columns alone: vectors of rows that it leaves out may be decoded, but are not kept.
     """
 
-    def __init__(
-        self, name: str, dataset: Any, vectors: str | None, ids: str | None, filter: Any, schemeless: bool = True
-    ) -> None:
-        fragments = list(dataset.get_fragments(filter=filter))
-        self._filesystem = dataset.filesystem
-        units = []
+    def __init__(self, name: str, dataset: Any, vectors: str | None, ids: str | None, filter: Any) -> None:
+        try:
+            fragments = list(dataset.get_fragments(filter=filter))
+        except pyarrow(name).lib.ArrowException as error:
+            raise ValueError(f"{name}: the filter {filter} cannot be applied: {error}") from error
+        self._filesystem, self._schema = dataset.filesystem, dataset.schema
+        units: list[Unit] = []
         chosen = vector_column(dataset.schema, name, vectors)
-        self._path = ""
         for fragment in fragments:
             try:
                 check_column(fragment, chosen, dataset.schema, name)
-                units += units_of(fragment, filter)
+                units += units_of(fragment, filter, dataset.schema)
             except (OSError, pyarrow(name).lib.ArrowException) as error:
                 if isinstance(error, ValueError) and str(error).startswith(fragment.path):
                     raise
@@ -50,17 +50,16 @@ class Parquet(Table):
 
         fragment, keep, at = unit.part, None, 0
         if self._filter is not None:
-            keep = fragment.scanner(columns={"keep": self._filter}, use_threads=False).to_table().column(0)
-            keep = np.asarray(keep.fill_null(False), bool)
+            kept = self._scanned(fragment, {"keep": self._filter}).column(0)
+            keep = np.asarray(kept.fill_null(False), bool)
         stored = [column for column in columns if column in fragment.physical_schema.names]
         if not stored:  # a column of the folders' names
-            table = fragment.scanner(columns=columns, use_threads=False).to_table().combine_chunks()
-            for batch in table.to_batches():
+            for batch in self._scanned(fragment, columns).combine_chunks().to_batches():
                 yield unit.first, batch if keep is None else batch.filter(pa.array(keep))
             return
         with (
             self._filesystem.open_input_file(fragment.path) as file,
-            parquet.ParquetFile(file, **READ) as opened,
+            parquet.ParquetFile(file, metadata=fragment.metadata, **READ) as opened,
         ):
             for batch in opened.iter_batches(
                 rows, row_groups=[unit.number], columns=stored, use_threads=False
@@ -72,30 +71,41 @@ class Parquet(Table):
                     yield unit.first + at, batch
                 at += count
 
+    def _scanned(self, fragment: Any, columns: Any) -> Any:
+        """Columns of a row group, that are not those of vectors, or what is computed of them."""
+        return fragment.scanner(schema=self._schema, columns=columns, use_threads=False).to_table()
+
 
 def check_column(fragment: Any, column: str, schema: Any, name: str) -> None:
     """Whether a file has the column of vectors, of the type that it has in the first one."""
     there = fragment.physical_schema
     if column not in there.names:
-        raise ValueError(f"{fragment.path}: it has no column {column!r} of vectors, as other files of {name} have")
+        raise ValueError(
+            f"{fragment.path}: it has no column {column!r} of vectors, as other files of {name} have"
+        )
     kind, expected = there.field(column).type, schema.field(column).type
     sizes = {list_size(kind), list_size(expected)} - {-1}
     if getattr(kind, "value_type", None) != expected.value_type or len(sizes) > 1:
-        raise ValueError(f"{fragment.path}: column {column!r} is of type {kind} here, and of {expected} elsewhere in {name}")
+        raise ValueError(
+            f"{fragment.path}: column {column!r} is of type {kind}, and in others of {name} of {expected}"
+        )
 
 
-def units_of(fragment: Any, filter: Any) -> Iterator[Unit]:
+def units_of(fragment: Any, filter: Any, schema: Any) -> Iterator[Unit]:
     first, firsts = 0, []
     for group in fragment.row_groups:
         firsts.append(first)
         first += group.num_rows
     if filter is None:
         for group, first in zip(fragment.row_groups, firsts, strict=True):
-            yield Unit(fragment.path, first, group.num_rows, group.id, fragment.subset(row_group_ids=[group.id]))
+            yield Unit(
+                fragment.path, first, group.num_rows, group.id, fragment.subset(row_group_ids=[group.id])
+            )
         return
-    for part in fragment.split_by_row_group(filter=filter):
+    for part in fragment.split_by_row_group(filter=filter, schema=schema):
         number = part.row_groups[0].id
-        yield Unit(fragment.path, firsts[number], part.count_rows(filter=filter), number, part)
+        rows = part.scanner(schema=schema, filter=filter, columns=[], use_threads=False).count_rows()
+        yield Unit(fragment.path, firsts[number], rows, number, part)
 
 
 def files_of(paths: list[str], name: str) -> list[str]:
@@ -145,7 +155,10 @@ def expression(filter: Any, name: str) -> Any:
     if isinstance(filter, compute.Expression):
         return filter
     if isinstance(filter, (list, tuple)):
-        return parquet.filters_to_expression([filter] if isinstance(filter, tuple) else filter)
+        try:
+            return parquet.filters_to_expression([filter] if isinstance(filter, tuple) else filter)
+        except (ValueError, TypeError) as error:
+            raise type(error)(f"filter is {filter!r}, which are no conditions: {error}") from None
     raise TypeError(
         f"filter is a {type(filter).__name__}; accepted are an expression of pyarrow, such as "
         f"pyarrow.compute.field('language') == 'de', or conditions, such as [('language', '==', 'de')]"
@@ -176,7 +189,10 @@ class Batches(Table):
             batch = batch.select(columns)
         for start in range(0, batch.num_rows, rows):
             some = batch.slice(start, rows)
-            yield unit.first + start, some if self._filter is None else some.filter(self._filter).select(columns)
+            yield (
+                unit.first + start,
+                some if self._filter is None else some.filter(self._filter).select(columns),
+            )
 
 
 class FileBatches:
@@ -201,7 +217,9 @@ def ipc(path: str, vectors: str | None, ids: str | None, filter: Any, file: Any 
     try:
         source = library.memory_map(path) if file is None else library.PythonFile(file, mode="r")
         reader = arrow.open_file(source)
-        return Batches(path, reader.schema, FileBatches(reader, source), vectors, ids, expression(filter, path))
+        return Batches(
+            path, reader.schema, FileBatches(reader, source), vectors, ids, expression(filter, path)
+        )
     except (OSError, library.lib.ArrowException) as error:
         if isinstance(error, ValueError) and str(error).startswith(path):
             raise

@@ -135,7 +135,9 @@ class Raw(Source):
             except OSError as error:
                 raise OSError(f"{self._name}: row {row} and what follows cannot be read: {error}") from error
         if len(data) < size:
-            raise ValueError(f"{self._name}: it ends within the block from row {row} on: it was cut meanwhile")
+            raise ValueError(
+                f"{self._name}: it ends within the block from row {row} on: it was cut meanwhile"
+            )
         return data
 
     def prefetch(self, start: int, stop: int) -> None:
@@ -169,7 +171,7 @@ class IndexFile(Source):
 
     def __init__(self, path: str) -> None:
         _, rows, *_, reading = _file.load(path, mmap=True, verify=False)
-        super().__init__(path, *rows.shape, rows.dtype)
+        super().__init__(path, rows.shape[0], rows.shape[1], rows.dtype)
         self._data = rows
         self.takes = reading
 
@@ -188,4 +190,6 @@ class Blocks(Source):
         self._arrays = arrays
 
     def stream(self, rows: int) -> Iterator[np.ndarray]:
-        return gathered((array[at : at + rows] for array in self._arrays for at in range(0, len(array), rows)), rows)
+        return gathered(
+            (array[at : at + rows] for array in self._arrays for at in range(0, len(array), rows)), rows
+        )

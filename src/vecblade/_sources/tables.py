@@ -14,13 +14,13 @@ from .base import Source, missing_extra
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Bytes of vectors in one batch, and rows at most. (Batches of the default size, of wide rows, take hundreds of MiB.)
+# Bytes of vectors in a batch, and rows at most. (Of wide rows, as many as by default take hundreds of MiB.)
 BATCH_BYTES, BATCH_ROWS = 8 << 20, 8192
 
 
 def pyarrow(what: str) -> Any:
     try:
-        import pyarrow as library  # type: ignore[import-not-found, import-untyped, unused-ignore]
+        import pyarrow as library
     except ImportError:
         raise missing_extra("pyarrow", what) from None
     return library
@@ -93,14 +93,18 @@ class Table(Source):
 
     def _unit_rows(self, unit: Unit) -> Iterator[np.ndarray]:
         batch_rows = max(32, min(BATCH_ROWS, BATCH_BYTES // max(1, self._d * self._kind.itemsize)))
+        at = unit.first
         try:
             for first, batch in self.batches(unit, [self._vectors], batch_rows):
-                yield rows_of(batch.column(0), self._d, self._kind, f"{unit.path}: column {self._vectors!r}", first)
+                at = first + batch.num_rows
+                yield rows_of(
+                    batch.column(0), self._d, self._kind, f"{unit.path}: column {self._vectors!r}", first
+                )
         except (OSError, pyarrow(self._name).lib.ArrowException) as error:
             if isinstance(error, ValueError) and str(error).startswith(unit.path):
                 raise
             raise ValueError(
-                f"{unit.path}: it cannot be read from row {unit.first} on, it is truncated or damaged: {error}"
+                f"{unit.path}: truncated or damaged, it cannot be read from row {at} on: {error}"
             ) from error
 
     def stream(self, rows: int) -> Iterator[np.ndarray]:
@@ -191,8 +195,10 @@ def is_vector(kind: Any) -> bool:
     return str(kind).startswith(("list", "large_list", "fixed_size_list")) and str(inner) in NUMBERS
 
 
+# As pyarrow writes them.
 NUMBERS = frozenset(
-    {"halffloat", "float16", "float", "double", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"}
+    {"halffloat", "float", "double"}
+    | {f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)}
 )
 
 
@@ -208,8 +214,12 @@ def vector_column(schema: Any, name: str, wanted: str | None) -> str:
             return str(found[0])
         if not found:
             types = ", ".join(f"{field.name}: {field.type}" for field in schema)
-            raise ValueError(f"{name}: it has no column of vectors, that is of lists of numbers; it has {types}")
-        raise ValueError(f"{name}: it has several columns of vectors: {listed(found)}; say which: vectors={found[0]!r}")
+            raise ValueError(
+                f"{name}: it has no column of vectors, that is of lists of numbers; it has {types}"
+            )
+        raise ValueError(
+            f"{name}: it has several columns of vectors: {listed(found)}; say which: vectors={found[0]!r}"
+        )
     if wanted not in schema.names:
         raise ValueError(f"{name}: it has no column {wanted!r} of vectors; it has {listed(schema.names)}")
     if not is_vector(schema.field(wanted).type):
@@ -221,9 +231,11 @@ def vector_column(schema: Any, name: str, wanted: str | None) -> str:
 
 def lengths(column: Any) -> np.ndarray:
     """The sizes of lists; -1 of those that are missing."""
-    import pyarrow.compute as compute  # type: ignore[import-not-found, import-untyped, unused-ignore]
+    import pyarrow.compute as compute
 
-    sizes: np.ndarray = compute.fill_null(compute.list_value_length(column), -1).to_numpy(zero_copy_only=False)
+    sizes: np.ndarray = compute.fill_null(compute.list_value_length(column), -1).to_numpy(
+        zero_copy_only=False
+    )
     return sizes
 
 
