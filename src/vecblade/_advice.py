@@ -73,6 +73,8 @@ def ours(x: Any, name: str) -> str | None:
         return f", but what vb.quantize returned; pass {name}.codes, or to vb.topk also rescore="
     if has(x, "search", "within", "vectors"):
         return f", but an index; pass {name}.vectors"
+    if has(x, "blocks", "stream") and not x.in_place:
+        return f", but rows that are read in blocks; pass {name}[:] to read all of them into memory"
     if type(x).__module__ == "vecblade._search":
         return f", but what a search returned; pass {name}.indices or {name}.values"
     return None

@@ -109,7 +109,12 @@ def is_path(text: str) -> bool:
     """Whether a string names what can be opened. (For numbers written out there is an advice.)"""
     if os.path.splitext(text)[1].lower() in (".txt", ".csv", ".tsv"):
         return False
-    return os.path.exists(text) or _advice.FILE_NAME.fullmatch(text) is not None or "://" in text
+    place = text.rpartition(":")[0]
+    return (
+        any(map(os.path.exists, (text, place)))
+        or "://" in text
+        or _advice.FILE_NAME.fullmatch(text) is not None
+    )
 
 
 def by_parts(x: Any, name: str) -> Source | None:

@@ -52,7 +52,7 @@ class Source:
         self._name = name
         self._rows = rows
         self._d = d
-        self._kind = kind
+        self._kind = self._stored = kind
 
     # ---- what it is ---------------------------------------------------------------------
 
@@ -175,7 +175,7 @@ class Source:
 
     def read(self, start: int, stop: int) -> np.ndarray:
         """These rows, of the inner type."""
-        found, at = [np.empty((0, self._d), self._kind)], 0
+        found, at = [np.empty((0, self._d), self._stored)], 0
         for block in self.stream(self.block_rows()):
             if at + len(block) > start:
                 found.append(block[max(0, start - at) : stop - at])
@@ -274,6 +274,8 @@ def checked(block: np.ndarray, name: str, first: int) -> None:
 
 def kind_of(dtype: np.dtype[Any], name: str) -> np.dtype[Any]:
     """The inner type of a file's or a library's; a TypeError if it is none of numbers."""
+    if dtype == BFLOAT16:
+        return dtype
     if dtype.hasobject:
         raise TypeError(f"{name}: it holds Python objects or rows of several lengths, not rows of numbers")
     if dtype.names is not None or dtype.subdtype is not None:

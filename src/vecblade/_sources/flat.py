@@ -90,7 +90,7 @@ def npz(path: str, file: BinaryIO, member: str | None) -> tuple[Layout | Member,
         with archive.open(info) as inner:
             layout = npy(name, inner, info.file_size)  # type: ignore[arg-type]
         if info.compress_type != zipfile.ZIP_STORED:
-            return Member(name, archive, info, layout), name
+            return Member(name, file if "://" in path else path, info, layout), name
         file.seek(info.header_offset)
         head = file.read(30)
         lengths = struct.unpack("<HH", head[26:30])
@@ -109,7 +109,7 @@ def is_matrix(archive: zipfile.ZipFile, name: str) -> bool:
 class Member(Source):
     """A compressed member of an archive, which is read from its beginning."""
 
-    def __init__(self, name: str, archive: zipfile.ZipFile, info: zipfile.ZipInfo, layout: Layout) -> None:
+    def __init__(self, name: str, archive: Any, info: zipfile.ZipInfo, layout: Layout) -> None:
         super().__init__(name, *layout.shape, kind_of(layout.dtype, name))
         if layout.by_columns:
             raise ValueError(f"{name}: it is compressed and holds columns one after the other; save its rows")
@@ -117,7 +117,7 @@ class Member(Source):
 
     def stream(self, rows: int) -> Iterator[np.ndarray]:
         d, itemsize, at = self._d, self._layout.dtype.itemsize, 0
-        with self._archive.open(self._info) as inner:
+        with zipfile.ZipFile(self._archive) as archive, archive.open(self._info) as inner:
             try:
                 inner.read(self._layout.offset)
                 while at < len(self):

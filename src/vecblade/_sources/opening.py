@@ -22,7 +22,8 @@ MAGIC = {
     b"PK\x05\x06": "npz",
     b"\x89HDF\r\n\x1a\n": "hdf5",
     b"PAR1": "parquet",
-    b"ARROW1": "ipc",
+    parquet.MAGIC: "ipc",
+    parquet.STREAM: "ipc",
     _file.MAGIC: "index",
     **dict.fromkeys(flat.FAISS, "faiss"),
 }
@@ -106,10 +107,15 @@ def arrow_dataset(x: Any, vectors: str | None, ids: str | None, filter: Any) -> 
         raise TypeError(
             f"source is a dataset of {kind or type(x).__name__}; accepted are datasets of Parquet files"
         )
-    own = getattr(x, "_scan_options", None) or {}
-    condition, wanted = own.get("filter"), parquet.expression(filter, "source")
-    both = wanted if condition is None else condition if wanted is None else condition & wanted
-    return parquet.Parquet("a dataset", x, vectors, ids, both)
+    try:
+        return parquet.Parquet("a dataset", x, vectors, ids, parquet.expression(filter, "source"))
+    except ValueError as error:
+        if "filtered" not in str(error):
+            raise
+        raise TypeError(
+            "source is a dataset with a filter, which pyarrow keeps to itself; pass the dataset without it, "
+            "and the filter as vb.open(source, filter=...)"
+        ) from None
 
 
 def several(found: list[Source], name: str) -> Source:
@@ -199,12 +205,7 @@ def by_kind(kind: str, path: str, vectors: str | None, ids: str | None, filter: 
         alone(path, vectors)
         return IndexFile(path)
     with open(path, "rb") as file:
-        found = raw(kind, path, file, os.fstat(file.fileno()).st_size, vectors)
-        if (isinstance(found, Raw) and found.in_place) or found.shape[0] == 0:
-            return found
-    # What cannot be mapped stays open.
-    file = open(path, "rb")  # noqa: SIM115
-    return raw(kind, path, file, os.fstat(file.fileno()).st_size, vectors)
+        return raw(kind, path, file, os.fstat(file.fileno()).st_size, vectors)
 
 
 def no_table(path: str, ids: str | None, filter: Any) -> None:

@@ -102,7 +102,7 @@ class Joined(Source):
             yield from source.stream(rows)
 
     def read(self, start: int, stop: int) -> np.ndarray:
-        parts = [np.empty((0, self._d), self._kind)]
+        parts = [np.empty((0, self._d), self._stored)]
         for at in range(bisect_right(self._ends, start), len(self._ends)):
             before = self._ends[at] - len(self._sources[at])
             if before >= stop:

@@ -12,6 +12,8 @@ from .tables import Table, Unit, list_size, pyarrow, vector_column
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+MAGIC = b"ARROW1"
+STREAM = b"\xff\xff\xff\xff"
 SUFFIXES = (".parquet", ".parq", ".pq")
 IPC_SUFFIXES = (".arrow", ".feather", ".ipc")
 # With what ParquetFile stays at one page of each column: its default reads ahead whole row groups.
@@ -196,7 +198,7 @@ class Batches(Table):
 
 
 class FileBatches:
-    """The batches of an Arrow file, each read when it is asked for."""
+    """The batches of an Arrow file, each of which is read when it is asked for."""
 
     def __init__(self, reader: Any, file: Any) -> None:
         self._reader, self._file = reader, file
@@ -216,10 +218,14 @@ def ipc(path: str, vectors: str | None, ids: str | None, filter: Any, file: Any 
 
     try:
         source = library.memory_map(path) if file is None else library.PythonFile(file, mode="r")
-        reader = arrow.open_file(source)
-        return Batches(
-            path, reader.schema, FileBatches(reader, source), vectors, ids, expression(filter, path)
-        )
+        if source.read(len(MAGIC)) == MAGIC:
+            reader = arrow.open_file(source)
+            batches: Any = FileBatches(reader, source)
+        else:  # of a mapped file batches are views
+            source.seek(0)
+            reader = arrow.open_stream(source)
+            batches = list(reader)
+        return Batches(path, reader.schema, batches, vectors, ids, expression(filter, path))
     except (OSError, library.lib.ArrowException) as error:
         if isinstance(error, ValueError) and str(error).startswith(path):
             raise

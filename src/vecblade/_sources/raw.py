@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import mmap
-import os
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -153,14 +152,12 @@ class Raw(Source):
 
 
 def mapping(file: Any) -> mmap.mmap | None:
-    """The file in memory, if it is one of this machine's and not empty."""
+    """The file in memory, if it is one of this machine's."""
     try:
         number = file.fileno()
-        if os.fstat(number).st_size:
-            return mmap.mmap(number, 0, access=mmap.ACCESS_READ)
-    except (AttributeError, OSError, ValueError):
-        pass
-    return None
+    except (AttributeError, OSError):
+        return None
+    return mmap.mmap(number, 0, access=mmap.ACCESS_READ)
 
 
 class IndexFile(Source):

@@ -85,27 +85,29 @@ class Table(Source):
         """Of lists of any size, the size of the first one that is there."""
         for unit in self._units:
             if unit.rows:
-                for _, batch in self.batches(unit, [self._vectors], 256):
+                for _, batch in self._read(unit, self._vectors, 256):
                     sizes = lengths(batch.column(0))
                     for size in sizes[sizes >= 0][:1]:
                         return int(size)
         return 0
 
-    def _unit_rows(self, unit: Unit) -> Iterator[np.ndarray]:
-        batch_rows = max(32, min(BATCH_ROWS, BATCH_BYTES // max(1, self._d * self._kind.itemsize)))
+    def _read(self, unit: Unit, column: str, rows: int) -> Iterator[tuple[int, Any]]:
+        """The batches of a unit; errors of pyarrow with the file and the row."""
         at = unit.first
         try:
-            for first, batch in self.batches(unit, [self._vectors], batch_rows):
+            for first, batch in self.batches(unit, [column], rows):
+                yield first, batch
                 at = first + batch.num_rows
-                yield rows_of(
-                    batch.column(0), self._d, self._kind, f"{unit.path}: column {self._vectors!r}", first
-                )
         except (OSError, pyarrow(self._name).lib.ArrowException) as error:
-            if isinstance(error, ValueError) and str(error).startswith(unit.path):
-                raise
             raise ValueError(
                 f"{unit.path}: truncated or damaged, it cannot be read from row {at} on: {error}"
             ) from error
+
+    def _unit_rows(self, unit: Unit) -> Iterator[np.ndarray]:
+        rows = max(32, min(BATCH_ROWS, BATCH_BYTES // max(1, self._d * self._kind.itemsize)))
+        name = f"{unit.path}: column {self._vectors!r}"
+        for first, batch in self._read(unit, self._vectors, rows):
+            yield rows_of(batch.column(0), self._d, self._stored, name, first)
 
     def stream(self, rows: int) -> Iterator[np.ndarray]:
         parts: list[np.ndarray] = []
@@ -123,7 +125,7 @@ class Table(Source):
             yield np.concatenate(parts) if len(parts) > 1 else parts[0]
 
     def read(self, start: int, stop: int) -> np.ndarray:
-        parts = [np.empty((0, self._d), self._kind)]
+        parts = [np.empty((0, self._d), self._stored)]
         for at in range(bisect_right(self._ends, start), len(self._units)):
             before = self._ends[at] - self._units[at].rows
             if before >= stop:
@@ -161,7 +163,7 @@ class Table(Source):
 
     def _values(self, unit: Unit, name: str) -> np.ndarray:
         found = []
-        for first, batch in self.batches(unit, [name], 1 << 16):
+        for first, batch in self._read(unit, name, 1 << 16):
             column = batch.column(0)
             if name == self._ids and column.null_count:
                 row = first + int(np.argmax(np.asarray(column.is_null())))
