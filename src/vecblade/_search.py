@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import sys
+import time
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -383,6 +384,10 @@ def find_topk(
     return TopK(indices, _rounded(scores, dtype or _values(metric, q, corpus))), told
 
 
+# Seconds from one call of progress to the next, about.
+PAUSE = 0.1
+
+
 class Told:
     """What progress of a search in several parts is told: the work of all of them."""
 
@@ -398,16 +403,20 @@ class Told:
         pairs = float(len(q)) * float(eligible.count) if known else math.inf
         self.total = pairs * corpus.rows.shape[1]
         self.before = 0.0
+        self.last = time.monotonic()
 
     def run(self, job: Any, threads: int) -> None:
         if self.progress is None:
             _threads.run(job, threads, None)
-        else:
-            _threads.run(job, threads, self._tell)
-            self.before += job.work
+            return
+        _threads.run(job, threads, self._tell)
+        self.before += job.work
+        if time.monotonic() - self.last >= PAUSE:  # of jobs that are shorter none tells anything
+            self._tell(0.0, 0.0)
 
     def _tell(self, done: float, total: float) -> None:
         assert self.progress is not None
+        self.last = time.monotonic()
         self.progress(self.before + done, max(self.total, self.before + total))
 
 

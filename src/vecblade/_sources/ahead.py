@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -50,11 +50,11 @@ def ahead(make: Callable[[], Iterator[T]], depth: int = DEPTH) -> Generator[T]:
         permits.put(True)
     thread = threading.Thread(target=work, name="vecblade-read-ahead", daemon=True)
     try:
-        thread.start()
-    except RuntimeError:  # no more threads, or the interpreter shuts down
-        yield from make()
-        return
-    try:
+        try:
+            thread.start()
+        except RuntimeError:  # no more threads, or the interpreter shuts down
+            yield from make()
+            return
         while True:
             item, error = items.get()
             if error is not None:
@@ -65,20 +65,21 @@ def ahead(make: Callable[[], Iterator[T]], depth: int = DEPTH) -> Generator[T]:
             yield item
             del item
     finally:
-        permits.put(False)
-        join(thread, permits)
+        end(thread, permits)
 
 
-def join(thread: threading.Thread, permits: SimpleQueue[bool]) -> None:
-    """Until the thread has ended, though Ctrl-C comes meanwhile, which is raised afterwards."""
-    with suppress(Exception):
-        while True:
-            permits.get_nowait()
-    permits.put(False)
+def end(thread: threading.Thread, permits: SimpleQueue[bool]) -> None:
+    """Wait until the thread has ended, though Ctrl-C comes meanwhile, which is raised afterwards."""
     interruption = None
-    while thread.is_alive():
+    while True:
         try:
-            thread.join()
+            with suppress(Empty):
+                while True:
+                    permits.get_nowait()
+            permits.put(False)
+            if thread.is_alive():
+                thread.join()
+            break
         except KeyboardInterrupt as error:
             interruption = error
     if interruption is not None:
