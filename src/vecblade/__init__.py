@@ -7,6 +7,8 @@ All pairs (``_measure.py``)
     `pairwise`
 Search (``_search.py``, ``_where.py``, ``_rescore.py``, ``_index.py``)
     `topk`, `within`, `FlatIndex`, `explain`
+Rows in files and tables (``_sources/``), and results put together (``_merging.py``)
+    `open`, `merge`, `recall`
 Smaller types (``_convert.py``)
     `astype`, `quantize`, `pack_bits`, `unpack_bits`
 In place of other libraries (``numpy/``, ``scipy.py``, ``sklearn.py``, ``_patch.py``)
@@ -23,6 +25,7 @@ from ._core import cosine, cosine_similarity, dot, euclidean, hamming, jaccard, 
 from ._index import FlatIndex, explain
 from ._info import cpu_info
 from ._measure import normalize, pairwise
+from ._merging import merge, recall
 from ._patch import patch, unpatch
 from ._search import Explanation, TopK, Within, topk, within
 from ._sources import open as open
@@ -46,11 +49,13 @@ __all__ = [
     "get_num_threads",
     "hamming",
     "jaccard",
+    "merge",
     "normalize",
     "pack_bits",
     "pairwise",
     "patch",
     "quantize",
+    "recall",
     "set_num_threads",
     "sqeuclidean",
     "topk",

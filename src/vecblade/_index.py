@@ -220,12 +220,12 @@ class FlatIndex:
                 small = _core.topk_plain(held.metric, queries, held.placed, k, held.codes)
                 if small is not None:
                     self._count_in(small[0].told())
-                    return TopK(*small[1:])
+                    return TopK.ranked(*small[1:])
             q, corpus, eligible = self._ready(held, queries, where)
             found, told = find_topk(q, corpus, k, self._metric, eligible, threads, progress)
             found = held.numbered(found)
             self._count_in(told)
-        return TopK(found.indices[0], found.values[0]) if q.single else found
+        return found.first() if q.single else found
 
     def within(
         self,

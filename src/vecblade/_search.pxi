@@ -152,7 +152,7 @@ cdef bint plain_rows(vb_metric metric, object array, vb_rows *rows, size_t *d) e
 
 
 def topk_plain(int metric, queries, corpus, k, codes=None):
-    """The job, indices and values of a small search of plain arrays, done at once; None for any other."""
+    """The job, indices, values and scores of a small search of plain arrays, done at once; None for any other."""
     cdef vb_rows left, right
     cdef vb_codes place
     cdef vb_where everything
@@ -181,10 +181,13 @@ def topk_plain(int metric, queries, corpus, k, codes=None):
     )
     job.run()
     job.finish()
+    if kind == cnp.NPY_FLOAT and not vb_metric_is_similarity(<vb_metric>metric):
+        return job, indices, narrowed(values), values
+    keys = cnp.PyArray_NewCopy(values, cnp.NPY_CORDER)
     vb_values(<vb_metric>metric, d, cnp.PyArray_SIZE(values), <double *>cnp.PyArray_DATA(values))
     if kind == cnp.NPY_FLOAT:
-        return job, indices, narrowed(values)
-    return job, indices, values.astype(cnp.PyArray_DescrFromType(kind), copy=False)
+        return job, indices, narrowed(values), keys
+    return job, indices, values.astype(cnp.PyArray_DescrFromType(kind), copy=False), keys
 
 
 cdef class WithinJob(Job):

@@ -28,11 +28,38 @@ if TYPE_CHECKING:
     from ._sources import Source
 
 
-class TopK(NamedTuple):
-    """The best corpus rows for each query, best first: row numbers (int64) and metric values."""
-
+class _Found(NamedTuple):
     indices: np.ndarray
     values: np.ndarray
+
+
+class TopK(_Found):
+    """
+    The best corpus rows for each query, best first: row numbers (int64) and metric values.
+
+    Attributes
+    ----------
+    keys : ndarray or None
+        What they are ranked by: float64, smaller is closer, of the shape of the values. Values are rounded to
+        fewer digits; `merge` needs keys. None of a result that was made of two arrays.
+    exact : bool
+        False of what `merge` made of parts without keys.
+    """
+
+    keys: np.ndarray | None = None
+    exact: bool = True
+
+    @classmethod
+    def ranked(cls, indices: np.ndarray, values: np.ndarray, keys: np.ndarray) -> TopK:
+        """With keys."""
+        made = cls(indices, values)
+        made.keys = keys
+        return made
+
+    def first(self) -> TopK:
+        """Of the first query alone."""
+        assert self.keys is not None
+        return TopK.ranked(self.indices[0], self.values[0], self.keys[0])
 
 
 class Within(NamedTuple):
@@ -336,7 +363,7 @@ def topk(
         _threads.resolve(None)  # an environment variable may be wrong
         small = _core.topk_plain(number, queries, corpus, k)
         if small is not None:
-            return TopK(*small[1:])
+            return TopK.ranked(*small[1:])
     _threads.check_progress(progress)
     if rescore is not None:
         from ._rescore import two_stages  # on demand: few searches need it
@@ -353,7 +380,7 @@ def topk(
     k = check_k(k)
     threads = _threads.resolve(threads)
     found, _ = find_topk(q, x, k, metric, eligible_of(where, x), threads, progress)
-    return TopK(found.indices[0], found.values[0]) if q.single else found
+    return found.first() if q.single else found
 
 
 def find_topk(
@@ -380,8 +407,9 @@ def find_topk(
     if not parts:
         parts.append([np.empty((len(q), k), np.int64), np.empty((len(q), k), np.float64)])
     indices, scores = parts[0] if len(parts) == 1 else map(np.concatenate, zip(*parts, strict=True))
-    _core.values_of(_core.METRICS[metric], corpus.rows.shape[1], scores)
-    return TopK(indices, _rounded(scores, dtype or _values(metric, q, corpus))), told
+    values = scores.copy()
+    _core.values_of(_core.METRICS[metric], corpus.rows.shape[1], values)
+    return TopK.ranked(indices, _rounded(values, dtype or _values(metric, q, corpus)), scores), told
 
 
 # Seconds from one call of progress to the next, about.
