@@ -1,4 +1,8 @@
-"""The command line: ``python -m vecblade search | compare | run | info | demo``."""
+"""
+The command line.
+
+``python -m vecblade search | truth | recall | convert | index | compare | run | info | demo | completion``
+"""
 
 from __future__ import annotations
 
@@ -17,8 +21,9 @@ class Parser(argparse.ArgumentParser):
 
 
 def parser() -> argparse.ArgumentParser:
-    """All commands; what they do is imported only when they run."""
+    """All commands."""
     from . import __version__, _core
+    from ._commands import parsers  # what commands do is imported when they run
 
     metrics = tuple(_core.METRICS)
     top = Parser(
@@ -27,9 +32,10 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"vecblade {__version__}")
     commands = top.add_subparsers(dest="command", required=True)
 
-    search = commands.add_parser("search", help="the rows of one .npy file closest to those of another")
-    search.add_argument("--corpus", required=True, metavar="X.npy", help="(m, d); memory-mapped")
-    search.add_argument("--queries", required=True, metavar="Q.npy", help="(n, d) or (d,)")
+    search = commands.add_parser("search", help="the rows of one file closest to those of another")
+    search.add_argument("paths", nargs="*", metavar="CORPUS QUERIES", help="or --corpus and --queries")
+    search.add_argument("--corpus", metavar="X.npy", help=f"(m, d); {parsers.FORMATS}")
+    search.add_argument("--queries", metavar="Q.npy", help="(n, d) or (d,); likewise")
     kind = search.add_mutually_exclusive_group()
     kind.add_argument("-k", type=int, default=10, help="how many rows a query (default: 10)")
     kind.add_argument("--threshold", type=float, help="instead of -k: all rows at least this close")
@@ -38,7 +44,11 @@ def parser() -> argparse.ArgumentParser:
         "--dtype", choices=("bfloat16", "bits"), help="what uint16 or uint8 files hold (bits: packed)"
     )
     search.add_argument("--where", metavar="ROWS.npy", help="a boolean mask, or row ids: search only these")
-    search.add_argument("--texts", metavar="FILE", help="one line a corpus row, shown beside it")
+    search.add_argument(
+        "--texts",
+        metavar="FILE",
+        help="one line per corpus row, or a column of the corpus",
+    )
     search.add_argument("--threads", type=int, help="default: all usable CPUs")
     search.add_argument(
         "--format",
@@ -67,6 +77,8 @@ def parser() -> argparse.ArgumentParser:
     script.add_argument("script", metavar="script.py", help="or the name of a module")
     script.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help="what is passed to it")
 
+    parsers.add(commands)
+
     info = commands.add_parser("info", help="which instruction set runs, and which kernels")
     info.add_argument("--json", action="store_true")
 
@@ -92,6 +104,15 @@ def run(arguments: argparse.Namespace) -> int:
         from ._demo import demo
 
         return demo(arguments)
+    if arguments.command in ("truth", "recall", "convert", "index"):
+        from ._commands import files
+
+        return int(getattr(files, arguments.command)(arguments))
+    if arguments.command == "completion":
+        from ._commands import parsers
+
+        print(parsers.completion(parser(), arguments.shell), end="")
+        return 0
     from ._cli import info
 
     return info(arguments)

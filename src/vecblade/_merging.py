@@ -142,7 +142,7 @@ def recall(found: Any, truth: Any, *, rtol: float = 0.0) -> float:
     How many of the true neighbours were found: the share of them, from 0 to 1.
 
     A row that was found counts if it is among the true ones, or if its value is at least as close as that of
-    the last true one: of rows at one distance, any will do. Rows that were found twice count once, and negative
+    the last true one: of rows at one distance, any will do. Rows that were found twice count once. Negative
     row numbers, which libraries write where they found nothing, do not count.
 
     Parameters
