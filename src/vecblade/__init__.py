@@ -28,6 +28,7 @@ from ._measure import normalize, pairwise
 from ._merging import merge, recall
 from ._patch import patch, unpatch
 from ._search import Explanation, TopK, Within, topk, within
+from ._sources import Source as Source
 from ._sources import open as open
 from ._threads import get_num_threads, set_num_threads
 
