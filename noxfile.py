@@ -37,6 +37,9 @@ def isa(session, level):
     session.run("pytest", *session.posargs, env={"VECBLADE_ISA": level})
 
 
+# The core checks the preconditions of its functions (csrc/util.h).
+DEBUG = "-DVB_DEBUG"
+
 # What a core of its own is built and tested with.
 BUILD = ("build", "setuptools>=77", "cython>=3.1", "numpy>=2", "pytest", "hypothesis", "ml_dtypes")
 
@@ -78,7 +81,9 @@ def sanitize(session):
     """The suite over a core with the address and undefined-behaviour sanitizers (gcc on Linux)."""
     session.install(*BUILD)
     sdist = make_sdist(session)
-    flags = "-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -g -O1"
+    flags = (
+        f"-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -g -O1 {DEBUG}"
+    )
     session.run(
         *("pip", "install", "--no-build-isolation", "--no-deps", "--no-cache-dir", "--force-reinstall"),
         str(sdist),
@@ -104,7 +109,7 @@ def sanitize(session):
 def tsan(session):
     """Jobs of every kind by many threads, watched by the thread sanitizer (gcc on Linux)."""
     session.install(".[test]")
-    flags = "-O1 -g -fsanitize=thread"
+    flags = f"-O1 -g -fsanitize=thread {DEBUG}"
     session.run("pytest", "tests/test_jobs_c.py", *session.posargs, env={"VECBLADE_TEST_CFLAGS": flags})
 
 
@@ -118,7 +123,9 @@ def fuzz(session):
     # of a global, of which gcc tells in another way.
     guide = Path(session.create_tmp()).resolve() / "guide.o"
     session.run("gcc", "-O2", "-fPIC", "-c", "tests/c/guide.c", "-o", str(guide), external=True)
-    checks = "-fsanitize=address,undefined -fno-sanitize-recover=undefined -fsanitize-coverage=trace-pc"
+    checks = (
+        f"-fsanitize=address,undefined -fno-sanitize-recover=undefined -fsanitize-coverage=trace-pc {DEBUG}"
+    )
     source = build_beside(
         session,
         CC=f"gcc {checks} -fno-omit-frame-pointer -g",
@@ -155,7 +162,7 @@ def coverage(session):
     session.install(*BUILD, "gcovr")
     source = build_beside(
         session,
-        CFLAGS="--coverage -fprofile-update=atomic",
+        CFLAGS=f"--coverage -fprofile-update=atomic {DEBUG}",
         LDFLAGS="--coverage",
         VECBLADE_OPTIMIZE="-O1",
     )
@@ -174,6 +181,13 @@ def coverage(session):
         )
         session.run(*report, "--txt-metric", "branch")
         session.run(*report, "--print-summary", "--fail-under-line", "99.5", "--fail-under-branch", "97.2")
+
+
+@nox.session
+def metric(session):
+    """A metric added by CONTRIBUTING's recipe, in a copy: the compiler names all places, and it is right everywhere."""
+    session.install("setuptools>=77", "cython>=3.1", "numpy>=2", "ml_dtypes")
+    session.run("python", "tests/new_metric.py", *session.posargs)
 
 
 @nox.session
@@ -243,6 +257,8 @@ def lint(session):
     sources = [path for folder in ("csrc", "tests/c") for path in Path(folder).rglob("*.*")]
     session.run("clang-format", "--dry-run", "-Werror", *map(str, sources))
     session.run("mypy")
+    if shutil.which("cc"):
+        session.run("python", "tests/standalone.py")
 
 
 @nox.session

@@ -48,6 +48,7 @@ def arm_flags(*flags):
 
 AVX2 = ("-mavx2", "-mfma", "-mf16c")
 AVX512 = ("-mavx512f", "-mavx512vl", "-mavx512dq", "-mavx512bw", *AVX2)
+# The units that need flags; all other sources of csrc/ need none.
 ISA_UNITS = {
     "avx2": isa_flags("/arch:AVX2", *AVX2),
     "avx512": isa_flags("/arch:AVX512", *AVX512),
@@ -56,13 +57,14 @@ ISA_UNITS = {
     "avx512popcnt": isa_flags("/arch:AVX512", *AVX512, "-mavx512vpopcntdq"),
     "neondot": arm_flags("-march=armv8.2-a+dotprod"),
 }
+SOURCES = {path.stem: path.as_posix() for path in sorted(Path("csrc").rglob("*.c"))}
 
 
 def library(name, sources, flags=()):
     return (
         name,
         {
-            "sources": [f"csrc/{source}" for source in sources],
+            "sources": sources,
             "obj_deps": {"": HEADERS},
             "cflags": [*COMMON, *flags],
         },
@@ -71,29 +73,8 @@ def library(name, sources, flags=()):
 
 setup(
     libraries=[
-        library(
-            "vb_core",
-            [
-                *(
-                    "apart.c",
-                    "best.c",
-                    "center.c",
-                    "codes.c",
-                    "cpu.c",
-                    "job.c",
-                    "kept.c",
-                    "limits.c",
-                    "live.c",
-                    "measure.c",
-                    "metrics.c",
-                    "mode.c",
-                    "numbers.c",
-                    "pairwise.c",
-                ),
-                *("registry.c", "scan.c", "search.c", "tiles.c", "kernels/scalar.c", "kernels/neon.c"),
-            ],
-        ),
-        *(library(f"vb_{unit}", [f"kernels/{unit}.c"], flags) for unit, flags in ISA_UNITS.items()),
+        library("vb_core", [path for stem, path in SOURCES.items() if stem not in ISA_UNITS]),
+        *(library(f"vb_{unit}", [SOURCES[unit]], flags) for unit, flags in ISA_UNITS.items()),
     ],
     ext_modules=cythonize(
         [

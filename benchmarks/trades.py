@@ -19,7 +19,7 @@ from vecblade.bench.pins import THREADS, pin
 
 pin(__file__)
 
-from vecblade._demo import load_model, passages  # noqa: E402
+from vecblade._cli.demo import load_model, passages  # noqa: E402
 from vecblade.bench.peers import np, optional, vb  # noqa: E402
 from vecblade.bench.run import measure  # noqa: E402
 

@@ -103,6 +103,22 @@ void vb_apart_scaled(const char *row, size_t d, double scale, double *out)
 
 /* ---- angles -------------------------------------------------------------------------------- */
 
+/* Whether both rows have the same elements. */
+static int are_equal(const vb_pair_of_rows *pair)
+{
+    double chunk[64];
+
+    if (pair->a_type == pair->x_type)
+        return memcmp(pair->a, pair->x, pair->d * vb_type_size(pair->x_type)) == 0;
+    for (size_t i = 0, n; i < pair->d; i += n) {
+        n = pair->d - i < 64 ? pair->d - i : 64;
+        vb_widen(pair->x_type, (const char *)pair->x + i * vb_type_size(pair->x_type), n, chunk);
+        if (memcmp((const char *)pair->a + i * sizeof *chunk, chunk, n * sizeof *chunk) != 0)
+            return 0;
+    }
+    return 1;
+}
+
 /* A square of a row as if the row were scaled, by a power of two, to a norm in [1, 2): scaling does not change a cosine. */
 static double unit_square(double square, double *scale)
 {
@@ -161,6 +177,8 @@ static double residual_distance(const vb_pair_of_rows *pair, vb_apart *how, doub
 
 static double near_distance(const vb_pair_of_rows *pair, vb_apart *how, double dot, double aa, double xx, double cosine)
 {
+    if (aa == xx && dot == aa && are_equal(pair))
+        return 0.0;
     how->swapped = projects_x(pair, how, aa, xx);
     return how->swapped ? residual_distance(pair, how, dot, xx, aa, cosine)
                         : residual_distance(pair, how, dot, aa, xx, cosine);
@@ -168,7 +186,7 @@ static double near_distance(const vb_pair_of_rows *pair, vb_apart *how, double d
 
 /* The same of whole numbers, whose sums are exact: (aa xx - dot^2) / (n (n + dot)), n^2 = aa xx. Both products are taken
  * with what their rounding lost; they differ by less than a factor of two, so their difference is exact. */
-static double whole_distance(double dot, double aa, double xx)
+static double integer_distance(double dot, double aa, double xx)
 {
     const double lengths = aa * xx, square = dot * dot, n = sqrt(lengths);
     const double rest = fma(aa, xx, -lengths) - fma(dot, dot, -square);
@@ -207,7 +225,7 @@ vb_angle vb_apart_angle(const vb_pair_of_rows *pair, double dot, double aa, doub
         return angle_of(cosine);
     cosine = cosine > 1.0 ? 1.0 : cosine;
     distance = vb_type_kind(pair->x_type) == VB_REAL ? near_distance(pair, &how, dot, aa, xx, cosine)
-                                                     : whole_distance(dot, aa, xx);
+                                                     : integer_distance(dot, aa, xx);
     similarity = 1.0 - distance;
     return (vb_angle){similarity > edge ? similarity : edge, distance, 1};
 }

@@ -12,7 +12,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "vecblade.h"
+#include "util.h"
 
 /* Whether sqrt(sum) is the distance to full precision: terms lost to underflow (each under
  * 2^-1074) must not matter beside the sum, which must not be infinite, NaN or 0. */
@@ -52,6 +52,23 @@ typedef struct {
     double similarity, distance; /* its cosine, and 1 - that */
     int near;                    /* whether the distance was told by residuals: then it has more digits */
 } vb_angle;
+
+/* The value that an epilogue makes of an angle. */
+VB_INLINE double vb_value_of_angle(vb_epilogue epilogue, vb_angle angle)
+{
+    switch (epilogue) {
+    case VB_SIMILARITY:
+        return angle.similarity;
+    case VB_ANGULAR:
+        return angle.distance;
+    case VB_RAW:
+    case VB_SQUARED:
+    case VB_ROOT:
+    case VB_UNSHARED: /* of other geometries */
+        break;
+    }
+    VB_UNREACHABLE();
+}
 
 /* ---- scores: what a search ranks by -------------------------------------------------
  *

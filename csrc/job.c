@@ -50,13 +50,13 @@ void vb_counter_lower(vb_counter *c, int64_t value)
 #endif
 
 /* Nobody in a queue: the next in line might be the one that has no processor. */
-void vb_lock_take(vb_lock *lock)
+void vb_lock_acquire(vb_lock *lock)
 {
     while (exchange(&lock->taken, 1))
         let_others_run();
 }
 
-void vb_lock_give(vb_lock *lock) { exchange(&lock->taken, 0); }
+void vb_lock_release(vb_lock *lock) { exchange(&lock->taken, 0); }
 
 /* One thread's view of the job it works on. */
 struct vb_pulse {
@@ -79,6 +79,18 @@ static double seconds(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+static void enter(const vb_job *job)
+{
+    if (job->enter)
+        job->enter();
+}
+
+static void leave(const vb_job *job)
+{
+    if (job->leave)
+        job->leave();
+}
+
 int vb_pulse_beat(vb_pulse *pulse, size_t elements)
 {
     vb_job *job = pulse->job;
@@ -97,8 +109,10 @@ int vb_pulse_beat(vb_pulse *pulse, size_t elements)
     if (now >= pulse->polled && now < pulse->polled + seconds_per_poll)
         return 0;
     pulse->polled = now;
+    leave(job);
     if (pulse->poll(pulse->context, (double)vb_counter_get(&job->done), job->work))
         vb_job_stop(job);
+    enter(job);
     return vb_counter_get(&job->stop) != 0;
 }
 
@@ -113,6 +127,7 @@ static vb_status run_here(vb_job *job, vb_poll poll, void *context)
         return VB_NO_MEMORY;
     }
     scratch = (char *)allocated + (VB_LINE - (uintptr_t)allocated % VB_LINE);
+    enter(job);
     while (status == VB_OK) {
         size_t index;
         if (vb_counter_get(&job->stop)) {
@@ -126,6 +141,7 @@ static vb_status run_here(vb_job *job, vb_poll poll, void *context)
         if (status != VB_OK)
             vb_job_stop(job);
     }
+    leave(job);
     vb_counter_add(&job->done, pulse.pending);
     free(allocated);
     return status;

@@ -2,7 +2,7 @@
 #ifndef VB_JOB_H
 #define VB_JOB_H
 
-#include "vecblade.h"
+#include "util.h"
 
 /* A number that threads change together. */
 typedef struct {
@@ -11,16 +11,16 @@ typedef struct {
 
 typedef struct vb_pulse vb_pulse;
 
-/* Bytes in a cache line, and in the widest vector. Scratch memory begins on a line, and float64 queries should:
- * loads that cross lines made 512-bit kernels half as fast (24 against 12 ns for 128 float32). */
-#define VB_LINE 64
-
 /* What every kind of job begins with. */
 struct vb_job {
     /* Do tile `index`, in scratch memory that is this thread's own.
      * Call vb_pulse_beat() between pieces of work, and return at once if it says so. */
     vb_status (*tile)(vb_job *job, size_t index, void *scratch, vb_pulse *pulse);
     void (*end)(vb_job *job); /* free what the job holds beside itself; may be NULL */
+    /* What a thread does before its first tile and after its last, and after and before it polls: for kernels that keep
+     * state in the processor (vb_record). May be NULL. */
+    void (*enter)(void);
+    void (*leave)(void);
     size_t tiles, scratch_bytes;
     double work;
     vb_counter next, done, stop;
@@ -39,22 +39,7 @@ typedef struct {
     volatile int64_t taken;
 } vb_lock;
 
-void vb_lock_take(vb_lock *lock);
-void vb_lock_give(vb_lock *lock);
-
-VB_INLINE size_t vb_divide_up(size_t a, size_t b) { return a / b + (a % b != 0); }
-VB_INLINE size_t vb_min(size_t a, size_t b) { return a < b ? a : b; }
-VB_INLINE size_t vb_max(size_t a, size_t b) { return a > b ? a : b; }
-
-/* The next `bytes` of working space, from the next cache line on; base NULL: only count. */
-VB_INLINE void *vb_part(char *base, size_t *used, size_t bytes)
-{
-    char *at = base ? base + *used : NULL;
-    *used += vb_divide_up(bytes, VB_LINE) * VB_LINE;
-    return at;
-}
-
-/* malloc(count * size), NULL when the product overflows; never NULL for nothing. */
-void *vb_alloc(size_t count, size_t size);
+void vb_lock_acquire(vb_lock *lock);
+void vb_lock_release(vb_lock *lock);
 
 #endif

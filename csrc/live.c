@@ -61,6 +61,7 @@ size_t vb_drop_repeats(const char *panels, size_t bytes, size_t n, size_t most, 
 {
     size_t count = 0;
 
+    VB_ASSERT(most > 0);
     for (size_t p = 0; p < n; p++) {
         const uint32_t repeats = ((const vb_panel *)(panels + p * bytes))->repeats;
         if (repeats == 0) {

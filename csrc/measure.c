@@ -3,13 +3,13 @@
 #include <string.h>
 
 #include "job.h"
-#include "metrics.h"
+#include "scorer.h"
 
 typedef struct {
     vb_job job;
     vb_metric metric;
     size_t d, total, values_per_tile;
-    int ndim, near; /* near: all rows together may stay in cache */
+    int ndim, cached; /* cached: all rows together may stay in cache */
     size_t shape[VB_MAX_DIMS];
     vb_operand a, b, out;
 } measure;
@@ -81,7 +81,7 @@ static void run(const measure *m, const char *a, const char *b, size_t n, double
     }
     /* Two types, both moving: one query a row. */
     for (size_t i = 0, step = one->strides[last] ? 1 : n; i < n; i += step, row += one->strides[last]) {
-        const vb_view rows = {b + (ptrdiff_t)i * many->strides[last], many->strides[last], NULL, m->near};
+        const vb_view rows = {b + (ptrdiff_t)i * many->strides[last], many->strides[last], NULL, m->cached};
         if (row != *held) {
             const int real = vb_type_kind(many->type) == VB_REAL;
             if (real)
@@ -118,6 +118,9 @@ vb_job *vb_measure_new(vb_metric metric, size_t d, int ndim, const size_t *shape
                        const vb_operand *b, const vb_operand *out)
 {
     measure *m = calloc(1, sizeof *m);
+
+    VB_ASSERT(0 <= ndim && ndim <= VB_MAX_DIMS);
+    VB_ASSERT(a->type == b->type || (vb_type_kind(a->type) == VB_REAL && vb_type_kind(b->type) == VB_REAL));
     vb_need_kernels();
     if (!m)
         return NULL;
@@ -134,7 +137,7 @@ vb_job *vb_measure_new(vb_metric metric, size_t d, int ndim, const size_t *shape
     m->out = *out;
     if (m->total)
         simplify(m);
-    m->near = m->total <= ((size_t)8 << 20) / vb_max(d * vb_type_size(a->type), 1);
+    m->cached = m->total <= ((size_t)8 << 20) / vb_max(d * vb_type_size(a->type), 1);
     m->values_per_tile = vb_max((1 << 20) / vb_max(d, 1), 1);
     m->job.tile = tile;
     m->job.tiles = vb_divide_up(m->total, m->values_per_tile);
@@ -175,6 +178,8 @@ static vb_status rewrite_tile(vb_job *job, size_t index, void *scratch, vb_pulse
 static vb_job *rewrite_new(int unit, size_t d, const vb_rows *rows, char *out, ptrdiff_t out_stride, vb_type out_type)
 {
     rewrite *m = calloc(1, sizeof *m);
+
+    VB_ASSERT(vb_type_kind(rows->type) != VB_BITS && vb_type_kind(out_type) == VB_REAL);
     vb_need_kernels();
     if (!m)
         return NULL;

@@ -3,17 +3,13 @@
 #include <math.h>
 #include <string.h>
 
-#define VB_SIZE(id, name, element, kind) sizeof(element),
-#define VB_NAME(id, name, element, kind) #name,
-#define VB_KIND(id, name, element, kind) kind,
+#define VB_TYPE(id, name, element, kind, code, coding) {#name, sizeof(element), kind, code, coding},
 
-static const size_t sizes[] = {VB_EACH_TYPE(VB_SIZE) sizeof(int32_t), sizeof(int64_t)};
-static const char *const names[] = {VB_EACH_TYPE(VB_NAME) "i32", "i64"};
-static const vb_kind kinds[] = {VB_EACH_TYPE(VB_KIND) VB_WHOLE, VB_WHOLE};
-
-size_t vb_type_size(vb_type type) { return sizes[type]; }
-const char *vb_type_name(vb_type type) { return names[type]; }
-vb_kind vb_type_kind(vb_type type) { return kinds[type]; }
+/* The last two, which only results have, have no codes. */
+const vb_type_info vb_types[] = {
+    VB_EACH_TYPE(VB_TYPE){"i32", sizeof(int32_t), VB_INTEGER, VB_I32, VB_CODES_OF_INTEGERS},
+    {"i64", sizeof(int64_t), VB_INTEGER, VB_I64, VB_CODES_OF_INTEGERS},
+};
 
 /* ---- two-byte floats, in integer arithmetic ------------------------------------------------ */
 
@@ -65,9 +61,13 @@ VB_INLINE double read_one(vb_type type, const char *p)
 {
     uint16_t half;
     int32_t number;
+    int64_t large;
     float narrow;
     double wide;
     switch (type) {
+    case VB_I64:
+        memcpy(&large, p, sizeof large);
+        return (double)large;
     case VB_I32:
         memcpy(&number, p, sizeof number);
         return number;
@@ -85,17 +85,19 @@ VB_INLINE double read_one(vb_type type, const char *p)
         return from_bf16(half);
     case VB_I8:
         return *(const signed char *)p;
-    default:
+    case VB_U8:
+    case VB_B1:
         return *(const unsigned char *)p;
     }
+    VB_UNREACHABLE();
 }
 
-double vb_element(vb_type type, const char *row, size_t i) { return read_one(type, row + i * sizes[type]); }
+double vb_element(vb_type type, const char *row, size_t i) { return read_one(type, row + i * vb_type_size(type)); }
 
 VB_INLINE void widen_some(vb_type type, const char *row, size_t d, double *out)
 {
     for (size_t i = 0; i < d; i++)
-        out[i] = read_one(type, row + i * sizes[type]);
+        out[i] = read_one(type, row + i * vb_type_size(type));
 }
 
 void vb_widen(vb_type type, const void *row, size_t d, double *out)
@@ -122,7 +124,10 @@ void vb_widen(vb_type type, const void *row, size_t d, double *out)
     case VB_I32:
         widen_some(VB_I32, row, d, out);
         break;
-    default:
+    case VB_I64:
+        widen_some(VB_I64, row, d, out);
+        break;
+    case VB_B1:
         for (size_t i = 0; i < 8 * d; i++)
             out[i] = ((const unsigned char *)row)[i / 8] >> (7 - i % 8) & 1;
     }
@@ -152,9 +157,14 @@ VB_INLINE void store_some(vb_type type, const double *values, size_t n, char *ou
             number = (int32_t)x;
             memcpy(out, &number, sizeof number);
             break;
-        default:
+        case VB_I64:
             large = (int64_t)x;
             memcpy(out, &large, sizeof large);
+            break;
+        case VB_I8:
+        case VB_U8:
+        case VB_B1: /* nothing rounds to these */
+            VB_UNREACHABLE();
         }
     }
 }
@@ -162,6 +172,7 @@ VB_INLINE void store_some(vb_type type, const double *values, size_t n, char *ou
 /* The first three are what row functions return: they vectorise. */
 void vb_store(vb_type type, const double *values, size_t n, char *out, ptrdiff_t stride)
 {
+    VB_ASSERT(vb_type_kind(type) != VB_BITS && (vb_type_kind(type) == VB_REAL || vb_type_size(type) > 1));
     if (type == VB_F32 && stride == sizeof(float))
         store_some(VB_F32, values, n, out, sizeof(float));
     else if (type == VB_F64 && stride == sizeof(double))

@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-#include "vecblade.h"
+#include "util.h"
 
 /* Of what type a query is for the rows kernels of a type (kernels/contract.h). */
 VB_INLINE vb_type vb_query_type(vb_type type) { return vb_type_kind(type) == VB_REAL ? VB_F64 : type; }
@@ -12,7 +12,7 @@ VB_INLINE vb_type vb_query_type(vb_type type) { return vb_type_kind(type) == VB_
 /* Element i of a row, exactly; of bits the byte. */
 double vb_element(vb_type type, const char *row, size_t i);
 
-/* d elements, exactly; of bits d bytes, so 8 d numbers, the highest bit of a byte first. Not of int64. */
+/* d elements, exactly; of bits d bytes, so 8 d numbers, the highest bit of a byte first. */
 void vb_widen(vb_type type, const void *row, size_t d, double *out);
 /* n values to elements of `type`, `stride` bytes apart: to a real type rounded once, to nearest even; to an
  * integer the values must be integers in its range. Not to bits. */

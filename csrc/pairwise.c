@@ -102,10 +102,10 @@ static void mirror(const pairwise *p, size_t i, size_t rows, size_t j, size_t j_
 }
 
 /* One group of rows, from i on, with one panel: columns j to j + n. */
-static void meet(const pairwise *p, const workspace *w, size_t i, size_t panel, size_t j, size_t n)
+static void meet(const pairwise *p, workspace *w, size_t i, size_t panel, size_t j, size_t n)
 {
     const vb_tiling *t = &p->tiling;
-    const vb_group *g = &w->group;
+    vb_group *g = &w->group;
     const size_t size = vb_type_size(t->value);
     const int whole =
         g->n == t->rows && n == t->columns && (p->layout == VB_FULL || (p->layout == VB_MIRRORED && j >= i + g->n));
@@ -165,6 +165,8 @@ vb_job *vb_pairwise_new(vb_metric metric, size_t d, const vb_rows *a, const vb_r
     size_t columns, rows;
     workspace ignored;
 
+    VB_ASSERT(a->type == b->type);
+    VB_ASSERT(layout == VB_FULL || (a->base == b->base && a->count == b->count && a->stride == b->stride));
     if (!p)
         return NULL;
     vb_need_kernels();
@@ -187,6 +189,10 @@ vb_job *vb_pairwise_new(vb_metric metric, size_t d, const vb_rows *a, const vb_r
     p->blocks = vb_divide_up(b->count, p->width);
     p->height = vb_min(tall, vb_divide_up(a->count, vb_divide_up(tiles, vb_max(p->blocks, 1))));
     p->height = vb_max(vb_divide_up(vb_max(p->height, vb_min(low, a->count)), rows), 1) * rows;
+    if (p->tiling.products) {
+        p->job.enter = p->tiling.products->enter;
+        p->job.leave = p->tiling.products->leave;
+    }
     p->job.tile = run_tile;
     p->job.tiles = vb_divide_up(a->count, p->height) * p->blocks;
     p->job.work = (double)a->count * (double)b->count * (double)d * (layout == VB_FULL ? 1.0 : 0.5);

@@ -1,14 +1,17 @@
-/* scan.c - the loop of a search, in one of three ways (vb_plan):
+/* scan.c - the loop of a search, in one of four ways (vb_plan):
+ *
+ * Over 500 lines: the four ways share the workspace, the chunks and what is left of them.
  *
  *   rows    chunks of corpus rows stay in L2 while every query of the block meets them
  *   sieve   the same chunks are encoded first, and queries meet only rows that their codes do not
  *           rule out
  *   codes   the same with codes made beforehand: rows that are ruled out are not read at all
+ *   tiles   products of float32 tiles rule rows out (scan_tiles.c)
  *
  *   corpus split   chunk 0                      chunk 1        ...
  *   all queries    sift the chunk's panels
- *   query 0        score what is left, take     ...
- *   query 1        score what is left, take
+ *   query 0        score the survivors, take     ...
+ *   query 1        score the survivors, take
  */
 #include "scan.h"
 
@@ -17,6 +20,8 @@
 #include <string.h>
 
 #include "live.h"
+#include "plan.h"
+#include "scan_tiles.h"
 
 #if defined(_MSC_VER) && !defined(__clang__)
 #include <intrin.h>
@@ -36,26 +41,8 @@ enum { SIFT_PANELS = VB_CHUNK / VB_PANEL, LONG_PANELS = 64, FEW_QUERIES = 16 };
 
 /* ---- how to go about it ------------------------------------------------------------ */
 
-static vb_plan wanted = VB_PLAN_CODES;
-
-void vb_use_plan(vb_plan plan) { wanted = plan; }
-
-/* Measured on Zen 4. With codes that are there, a query costs 0.7 ns a row (of 128 numbers), without 9 ns; so where
- * ids leave one row in sixteen, a look at all codes is about as long. To make them costs 50 ns a row, and what
- * each query measures until its bar is low is the larger a share, the fewer rows there are: codes made on the way
- * pay from 24 queries on for 32 numbers, 12 for 128, 8 for 768, and another 24 if there are 1000 rows. */
-static vb_plan choose(size_t d, size_t queries, size_t rows, const vb_codes *codes, const vb_where *where)
-{
-    const size_t enough_rows = 1024, enough_share = 16, eligible = where->eligible;
-
-    if (!vb_codes_suit(d) || eligible == 0 || wanted == VB_PLAN_ROWS)
-        return VB_PLAN_ROWS;
-    if (wanted == VB_PLAN_SIEVE)
-        return VB_PLAN_SIEVE;
-    if (codes && eligible >= enough_rows && eligible >= rows / enough_share)
-        return VB_PLAN_CODES;
-    return queries >= 8 + 512 / d + 24000 / eligible ? VB_PLAN_SIEVE : VB_PLAN_ROWS;
-}
+#define VB_NAME(id, name) #name,
+const char *const vb_plans[] = {VB_EACH_PLAN(VB_NAME)};
 
 /* ---- working space ----------------------------------------------------------------- */
 
@@ -65,31 +52,23 @@ typedef struct {
     float *narrow; /* in float32, */
     vb_scorer *scorers;
     vb_coded coded; /* and in codes; the rest is for these */
-    vb_suspect *suspects;
-    float *whole, *lost;
+    vb_query_bound *bounds;
+    float *norms, *residuals;
+    int8_t *unpacked;      /* one query's codes */
     uint32_t *masks, *any; /* [panel][query], [query] */
     char *panels;
     const char *before; /* the row before what is encoded next, or NULL */
     void *encode;
+    vb_by_tiles tiles;
 } workspace;
 
 /* Numbers from one query to the next: whole cache lines. */
-static size_t pitch(const vb_search *s)
-{
-    return vb_divide_up(s->d * sizeof(double), VB_LINE) * (VB_LINE / sizeof(double));
-}
+static size_t pitch(const vb_search *s) { return vb_round_up(s->d * sizeof(double), VB_LINE) / sizeof(double); }
 
 static int is_real(const vb_search *s) { return vb_type_kind(s->corpus.type) == VB_REAL; }
-static const vb_record *sieve_of(const vb_search *s) { return vb_kernels.sieve[vb_code_type(s->corpus.type)]; }
+static const vb_record *sieve_of(const vb_search *s) { return vb_kernels.sieve[vb_types[s->corpus.type].code]; }
 
 static size_t steps_of(const vb_search *s) { return vb_divide_up(s->d, 4); }
-
-/* How many queries the sieve takes at once. */
-static size_t group_of(const vb_search *s)
-{
-    const size_t rows = sieve_of(s)->rows;
-    return s->block >= rows ? rows : rows > 4 && s->block >= 4 ? 4 : 1;
-}
 
 static size_t most_panels(const vb_search *s)
 {
@@ -102,23 +81,27 @@ static size_t most_panels(const vb_search *s)
 /* Divide `base` (NULL: only count) for the search; returns the bytes used. */
 static size_t lay_out(const vb_search *s, char *base, workspace *w)
 {
+    const vb_packing *packing = sieve_of(s)->packing;
     size_t n = s->block, used = 0;
 
     w->wide = vb_part(base, &used, (is_real(s) ? n : 1) * pitch(s) * sizeof *w->wide);
-    w->narrow = vb_part(base, &used, (is_real(s) ? n : 0) * pitch(s) * sizeof *w->narrow);
     w->scorers = vb_part(base, &used, n * sizeof *w->scorers);
+    if (s->plan == VB_PLAN_TILES)
+        return used + vb_by_tiles_lay_out(s, base ? base + used : NULL, &w->tiles);
+    w->narrow = vb_part(base, &used, (is_real(s) ? n : 0) * pitch(s) * sizeof *w->narrow);
     if (s->plan == VB_PLAN_ROWS)
         return used;
-    w->suspects = vb_part(base, &used, n * sizeof *w->suspects);
-    w->coded.group = group_of(s);
-    n = w->coded.count = vb_divide_up(n, w->coded.group) * w->coded.group;
-    w->coded.codes = vb_part(base, &used, n * steps_of(s) * 4);
+    w->bounds = vb_part(base, &used, n * sizeof *w->bounds);
+    w->coded.group = packing->group(n);
+    n = w->coded.count = vb_round_up(n, w->coded.group);
+    w->coded.codes = vb_part(base, &used, n / w->coded.group * packing->bytes(w->coded.group, s->d));
+    w->unpacked = vb_part(base, &used, vb_round_up(s->d, 4));
     w->coded.bias = vb_part(base, &used, n * sizeof *w->coded.bias);
     w->coded.a = vb_part(base, &used, n * sizeof *w->coded.a);
     w->coded.t = vb_part(base, &used, n * sizeof *w->coded.t);
     w->coded.k = vb_part(base, &used, n * sizeof *w->coded.k);
-    w->whole = vb_part(base, &used, n * sizeof *w->whole);
-    w->lost = vb_part(base, &used, n * sizeof *w->lost);
+    w->norms = vb_part(base, &used, n * sizeof *w->norms);
+    w->residuals = vb_part(base, &used, n * sizeof *w->residuals);
     w->masks = vb_part(base, &used, most_panels(s) * n * sizeof *w->masks);
     w->any = vb_part(base, &used, n * sizeof *w->any);
     w->encode = vb_part(base, &used, vb_encode_scratch(s->d) + s->d * sizeof(double));
@@ -146,21 +129,45 @@ static vb_status make_center(vb_search *s)
     return sum && s->center ? VB_OK : VB_NO_MEMORY;
 }
 
-vb_status vb_search_init(vb_search *s, vb_metric metric, size_t d, const vb_rows *queries, const vb_rows *corpus,
-                         const vb_codes *codes, const vb_where *where, size_t bytes_per_query, int threads)
+/* The rows may turn out to be none for tiles. */
+static vb_status make_plan(vb_search *s, const vb_request *request, size_t wanted)
 {
-    const size_t tiles = threads > 1 ? 4 * (size_t)threads : 1;
+    int tiles = vb_by_tiles_take(s);
+
+    s->plan = vb_choose_plan(request, wanted, tiles);
+    if (s->plan != VB_PLAN_TILES)
+        return VB_OK;
+    s->span = s->where.ids ? s->where.eligible : s->corpus.count;
+    if (vb_by_tiles_init(s, &tiles) != VB_OK)
+        return VB_NO_MEMORY;
+    if (!tiles)
+        s->plan = vb_choose_plan(request, wanted, 0);
+    return VB_OK;
+}
+
+vb_status vb_search_init(vb_search *s, const vb_request *request, size_t wanted, size_t bytes_per_query)
+{
+    const vb_rows *queries = &request->queries, *corpus = &request->corpus;
+    const vb_where *where = &request->where;
+    const size_t d = request->d, tiles = request->threads > 1 ? 4 * (size_t)request->threads : 1;
     size_t budget, most, least;
 
     vb_need_kernels();
-    s->metric = metric;
+    VB_ASSERT(!(where->mask && where->ids) && where->eligible <= corpus->count);
+    VB_ASSERT(queries->type == corpus->type ||
+              (vb_type_kind(queries->type) == VB_REAL && vb_type_kind(corpus->type) == VB_REAL));
+    VB_ASSERT(!request->codes || (uintptr_t)request->codes->panels % VB_LINE == 0);
+    for (size_t i = 1; where->ids && i < where->eligible; i++)
+        VB_ASSERT(where->ids[i - 1] < where->ids[i]);
+    s->metric = request->metric;
     s->d = d;
     s->queries = *queries;
     s->corpus = *corpus;
     s->where = *where;
-    if (codes)
-        s->codes = *codes;
-    s->plan = choose(d, queries->count, corpus->count, codes, where);
+    if (request->codes)
+        s->codes = *request->codes;
+    if (make_plan(s, request, wanted) != VB_OK)
+        return VB_NO_MEMORY;
     s->span = where->ids && s->plan != VB_PLAN_CODES ? where->eligible : corpus->count;
     /* Against rows, queries should stay in L2 beside a chunk. Against codes a block is the larger the
      * better, for each encodes the corpus once more, and a query is an eighth of the bytes. */
@@ -174,7 +181,11 @@ vb_status vb_search_init(vb_search *s, vb_metric metric, size_t d, const vb_rows
     s->block = vb_max(vb_divide_up(queries->count, vb_max(s->blocks, 1)), 1);
     s->splits = s->blocks >= tiles ? 1 : vb_divide_up(tiles, vb_max(s->blocks, 1));
     s->splits = vb_max(vb_min(s->splits, s->span / least), 1);
-    s->split = vb_divide_up(vb_divide_up(s->span, s->splits), VB_PANEL) * VB_PANEL;
+    s->split = vb_round_up(vb_divide_up(s->span, s->splits), VB_PANEL);
+    if (s->plan != VB_PLAN_ROWS) {
+        s->job.enter = sieve_of(s)->enter;
+        s->job.leave = sieve_of(s)->leave;
+    }
     s->job.tiles = s->blocks * s->splits;
     s->job.work = (double)queries->count * (double)where->eligible * (double)d;
     s->job.scratch_bytes = vb_scan_bytes(s);
@@ -281,7 +292,7 @@ static vb_status scan_rows(vb_search *s, workspace *w, size_t count, const stret
             if (vb_pulse_beat(pulse, c.n * s->d))
                 return VB_STOPPED;
         }
-        vb_counter_add(&s->met, (int64_t)(c.n * count));
+        vb_counter_add(&s->visited, (int64_t)(c.n * count));
         vb_counter_add(&s->rescored, (int64_t)(c.n * count));
     }
     return VB_OK;
@@ -293,31 +304,22 @@ static vb_status scan_rows(vb_search *s, workspace *w, size_t count, const stret
 static void raise_bars(workspace *w, const vb_encoding *encoding, size_t count, const char *panels, size_t n,
                        int64_t row, const vb_collector *to)
 {
-    const float more = 1.0f + 0x1p-20f;
-    float loss = 0.0f, reach = 0.0f;
-
-    for (size_t p = 0; p < n; p++) {
-        const vb_panel *panel = (const vb_panel *)(panels + p * vb_panel_bytes(encoding->d));
-        loss = panel->loss > loss ? panel->loss : loss;
-        reach = panel->reach > reach ? panel->reach : reach;
-    }
     for (size_t q = 0; q < count; q++) {
         const double bar = to->bar(to->context, q, row);
-        if (bar != w->suspects[q].bar)
-            vb_suspect_bar(&w->suspects[q], encoding, bar, &w->coded.a[q], &w->coded.t[q]);
+        if (bar != w->bounds[q].bar)
+            vb_bound_bar(&w->bounds[q], encoding, bar, &w->coded.a[q], &w->coded.t[q]);
     }
-    for (size_t q = 0; q < count; q++)
-        w->coded.k[q] = (w->whole[q] * loss + w->lost[q] * reach) * more + 0x1p-20f;
+    vb_bound_slack(panels, n, encoding->d, w->norms, w->residuals, count, w->coded.k);
 }
 
-/* Rows that the sieve has left over, of several queries one after the other: known before they are measured,
- * so that they can be on their way from L3 or memory meanwhile. */
+/* Rows that the sieve does not rule out, of several queries one after the other: known before they are measured,
+ * so that they can be prefetched from L3 or memory meanwhile. */
+enum { MOST_SURVIVORS = 1024, ROWS_AHEAD = 6 };
 typedef struct {
     size_t n;
-    uint32_t query[1024];
-    int64_t row[1024];
-} leftovers;
-enum { LEFTOVERS = 1024, ROWS_AHEAD = 6 };
+    uint32_t query[MOST_SURVIVORS];
+    int64_t row[MOST_SURVIVORS];
+} survivors;
 
 /* Where the elements of a query lie that a row is going to be measured with. */
 static const char *query_of(const workspace *w, size_t q)
@@ -326,56 +328,56 @@ static const char *query_of(const workspace *w, size_t q)
     return scorer->narrow ? (const char *)scorer->narrow : scorer->query;
 }
 
-static vb_status meet_leftovers(const vb_search *s, const workspace *w, leftovers *left, const vb_collector *to)
+static vb_status meet_survivors(const vb_search *s, const workspace *w, survivors *found, const vb_collector *to)
 {
     const size_t bytes = s->d * vb_type_size(s->corpus.type);
-    size_t fetched = 0;
+    size_t ahead = 0;
     vb_status status = VB_OK;
 
-    for (size_t i = 0, end; i < left->n && status == VB_OK; i = end) {
+    for (size_t i = 0, end; i < found->n && status == VB_OK; i = end) {
         chunk some;
-        for (end = i + 1; end < left->n && end - i < VB_CHUNK && left->query[end] == left->query[i];)
+        for (end = i + 1; end < found->n && end - i < VB_CHUNK && found->query[end] == found->query[i];)
             end++;
-        for (fetched = vb_max(fetched, end); fetched < vb_min(end + ROWS_AHEAD, left->n); fetched++) {
-            if (w->scorers[left->query[fetched]].dead)
+        for (ahead = vb_max(ahead, end); ahead < vb_min(end + ROWS_AHEAD, found->n); ahead++) {
+            if (w->scorers[found->query[ahead]].dead)
                 continue;
-            vb_fetch(s->corpus.base + (ptrdiff_t)left->row[fetched] * s->corpus.stride, bytes);
-            if (left->query[fetched] != left->query[fetched - 1])
-                vb_fetch(query_of(w, left->query[fetched]), s->d * (is_real(s) ? sizeof *w->narrow : 1));
+            vb_prefetch(s->corpus.base + (ptrdiff_t)found->row[ahead] * s->corpus.stride, bytes);
+            if (found->query[ahead] != found->query[ahead - 1])
+                vb_prefetch(query_of(w, found->query[ahead]), s->d * (is_real(s) ? sizeof *w->narrow : 1));
         }
-        some.rows = (vb_view){s->corpus.base, s->corpus.stride, left->row + i, 0};
+        some.rows = (vb_view){s->corpus.base, s->corpus.stride, found->row + i, 0};
         some.n = end - i;
-        status = meet(w, left->query[i], &some, to);
+        status = meet(w, found->query[i], &some, to);
     }
-    left->n = 0;
+    found->n = 0;
     return status;
 }
 
-/* Meet the rows of a chunk that the masks leave. `live`: bits of the rows that count at all. */
+/* Meet the rows of a chunk that the masks leave, and count them. `live`: bits of the rows that count at all. */
 static vb_status meet_masked(const vb_search *s, const workspace *w, size_t count, const chunk *c, const uint32_t *live,
-                             size_t panels, size_t *met, const vb_collector *to)
+                             size_t panels, size_t *survived, const vb_collector *to)
 {
-    leftovers left;
+    survivors found;
     vb_status status = VB_OK;
 
-    left.n = 0;
+    found.n = 0;
     for (size_t q = 0; q < count; q++) {
         if (!w->any[q])
             continue;
         for (size_t p = 0; p < panels; p++) {
-            if (left.n + VB_PANEL > LEFTOVERS) {
-                *met += left.n;
-                if ((status = meet_leftovers(s, w, &left, to)) != VB_OK)
+            if (found.n + VB_PANEL > MOST_SURVIVORS) {
+                *survived += found.n;
+                if ((status = meet_survivors(s, w, &found, to)) != VB_OK)
                     return status;
             }
             for (uint32_t mask = w->masks[p * w->coded.count + q] & live[p]; mask; mask &= mask - 1) {
-                left.query[left.n] = (uint32_t)q;
-                left.row[left.n++] = id_of(c, p * VB_PANEL + lowest_bit(mask));
+                found.query[found.n] = (uint32_t)q;
+                found.row[found.n++] = id_of(c, p * VB_PANEL + lowest_bit(mask));
             }
         }
     }
-    *met += left.n;
-    return meet_leftovers(s, w, &left, to);
+    *survived += found.n;
+    return meet_survivors(s, w, &found, to);
 }
 
 /* The next rows for the sieve, and their panels; 0 if there are none. */
@@ -409,41 +411,58 @@ static size_t next_panels(const vb_search *s, workspace *w, const vb_encoding *e
     return c->n;
 }
 
-static void encode_query(const vb_search *s, workspace *w, const vb_encoding *encoding, size_t q, int8_t *codes)
+/* One query's codes, not yet packed. */
+static void encode_query(const vb_search *s, workspace *w, const vb_encoding *encoding, size_t q)
 {
     const void *query = w->scorers[q].query;
-    const size_t stride = w->coded.group * 4;
 
-    if (encoding->type == VB_B1) {
-        vb_suspect_init_bits(&w->suspects[q], encoding, query, codes, stride, &w->coded.bias[q]);
+    if (vb_type_kind(encoding->type) == VB_BITS) {
+        vb_bound_query_bits(&w->bounds[q], encoding, query, w->unpacked, &w->coded.bias[q]);
         return;
     }
     if (!is_real(s)) {
         vb_widen(encoding->type, query, s->d, w->wide);
         query = w->wide;
     }
-    vb_suspect_init(&w->suspects[q], encoding, query, sieve_of(s)->limit, w->encode, codes, stride, &w->coded.bias[q]);
+    vb_bound_query(&w->bounds[q], encoding, query, sieve_of(s)->largest_code, w->encode, w->unpacked,
+                   &w->coded.bias[q]);
 }
 
 static void encode_queries(const vb_search *s, workspace *w, const vb_encoding *encoding, size_t count)
 {
-    const size_t group = w->coded.group, whole_group = group * steps_of(s) * 4;
+    const vb_packing *packing = sieve_of(s)->packing;
+    const size_t group = w->coded.group, bytes = packing->bytes(group, s->d);
 
-    w->coded.count = vb_divide_up(count, group) * group;
+    w->coded.count = vb_round_up(count, group);
     for (size_t q = 0; q < w->coded.count; q++) {
-        int8_t *codes = w->coded.codes + q / group * whole_group + q % group * 4;
-        vb_suspect *suspect = &w->suspects[q];
         if (q < count) {
-            encode_query(s, w, encoding, q, codes);
-            w->whole[q] = (float)(suspect->whole * (1.0 + 0x1p-22));
-            w->lost[q] = (float)(suspect->lost * (1.0 + 0x1p-22));
-        } else {
-            for (size_t step = 0; step < steps_of(s); step++)
-                memset(codes + step * group * 4, 0, 4);
+            encode_query(s, w, encoding, q);
+            vb_bound_floats(&w->bounds[q], &w->norms[q], &w->residuals[q]);
+        } else { /* missing */
+            memset(w->unpacked, 0, s->d);
             w->coded.bias[q] = 0;
             w->coded.a[q] = INFINITY;
             w->coded.t[q] = w->coded.k[q] = 0.0f;
         }
+        packing->pack(w->unpacked, s->d, 0, group, q % group, w->coded.codes + q / group * bytes);
+    }
+}
+
+/* Which rows of a chunk's panels each query has to meet: the masks, and whether there are any. */
+static void sift(const vb_search *s, workspace *w, size_t count, const char *panels, size_t n, const uint32_t *live)
+{
+    const size_t steps = steps_of(s), bytes = vb_panel_bytes(s->d);
+
+    memset(w->any, 0, count * sizeof *w->any);
+    for (size_t p = 0; p < n; p++) {
+        uint32_t *masks = w->masks + p * w->coded.count;
+        if (!live[p]) {
+            memset(masks, 0, w->coded.count * sizeof *masks);
+            continue;
+        }
+        sieve_of(s)->call.sieve((const vb_panel *)(panels + p * bytes), steps, &w->coded, masks);
+        for (size_t q = 0; q < count; q++)
+            w->any[q] |= masks[q] & live[p];
     }
 }
 
@@ -451,7 +470,7 @@ static vb_status scan_codes(vb_search *s, workspace *w, const vb_encoding *encod
                             vb_pulse *pulse, const vb_collector *to)
 {
     const int made = s->plan == VB_PLAN_CODES; /* else panels are made of rows that may be found */
-    const size_t most = most_panels(s), steps = steps_of(s), bytes = vb_panel_bytes(s->d), pause = 16;
+    const size_t most = most_panels(s), bytes = vb_panel_bytes(s->d);
     size_t direct = 0, run = 0, panels_max = vb_min(vb_max(here->seen, 1), most);
     uint32_t live[LONG_PANELS];
     const char *panels;
@@ -463,44 +482,65 @@ static vb_status scan_codes(vb_search *s, workspace *w, const vb_encoding *encod
          at < here->end && next_panels(s, w, encoding, &at, here->end, panels_max, &c, &panels);) {
         const size_t n = vb_divide_up(c.n, VB_PANEL), alive = vb_live_rows(made ? &s->where : NULL, c.first, c.n, live);
         const size_t unlike = vb_drop_repeats(panels, bytes, n, to->most_equal, &run, live);
-        size_t left = 0;
+        size_t survived = 0;
         vb_status status = VB_OK;
 
         if (direct) {
             direct--;
             memset(w->masks, 0xff, n * w->coded.count * sizeof *w->masks);
             memset(w->any, 0xff, count * sizeof *w->any);
-            status = meet_masked(s, w, count, &c, live, n, &left, to);
+            status = meet_masked(s, w, count, &c, live, n, &survived, to);
         } else if (unlike) {
             raise_bars(w, encoding, count, panels, n, to->first + id_of(&c, 0), to);
-            memset(w->any, 0, count * sizeof *w->any);
-            for (size_t p = 0; p < n; p++) {
-                uint32_t *masks = w->masks + p * w->coded.count;
-                if (!live[p]) {
-                    memset(masks, 0, w->coded.count * sizeof *masks);
-                    continue;
-                }
-                sieve_of(s)->call.sieve((const vb_panel *)(panels + p * bytes), steps, &w->coded, masks);
-                for (size_t q = 0; q < count; q++)
-                    w->any[q] |= masks[q] & live[p];
-            }
-            status = meet_masked(s, w, count, &c, live, n, &left, to);
-            /* More than this share left over costs more than the sieve saves; then it is tried
-             * again only now and then. Not at once: the bars come down in the first chunks. */
-            if (here->seen > 64 && left > unlike * count / 4)
-                direct = pause;
+            sift(s, w, count, panels, n, live);
+            status = meet_masked(s, w, count, &c, live, n, &survived, to);
+            /* Not at once: the bars come down in the first chunks. */
+            if (here->seen > 64 && vb_filter_is_idle(survived, unlike * count))
+                direct = VB_FILTER_PAUSE;
             vb_counter_add(&s->sifted, (int64_t)(unlike * count));
         }
         if (status != VB_OK)
             return status;
         here->seen += n;
         panels_max = vb_min(here->seen, most);
-        vb_counter_add(&s->met, (int64_t)(alive * count));
-        vb_counter_add(&s->rescored, (int64_t)left);
+        vb_counter_add(&s->visited, (int64_t)(alive * count));
+        vb_counter_add(&s->rescored, (int64_t)survived);
         if (vb_pulse_beat(pulse, alive * count * s->d))
             return VB_STOPPED;
     }
     return VB_OK;
+}
+
+/* ---- by tiles ---------------------------------------------------------------------- */
+
+typedef struct {
+    const vb_search *search;
+    const workspace *w;
+    const vb_collector *to;
+} left_by_tiles;
+
+static vb_status meet_some(void *context, size_t q, const int64_t *ids, size_t n)
+{
+    const left_by_tiles *left = context;
+    const vb_rows *corpus = &left->search->corpus;
+    vb_status status = VB_OK;
+
+    for (size_t i = 0; i < n && status == VB_OK; i += VB_CHUNK) {
+        chunk some;
+        some.first = 0;
+        some.rows = (vb_view){corpus->base, corpus->stride, ids + i, 0};
+        some.n = vb_min(n - i, VB_CHUNK);
+        status = meet(left->w, q, &some, left->to);
+    }
+    return status;
+}
+
+static vb_status scan_tiles(vb_search *s, workspace *w, size_t count, size_t start, size_t end, vb_pulse *pulse,
+                            const vb_collector *to)
+{
+    left_by_tiles left = {s, w, to};
+    vb_by_tiles_begin(s, &w->tiles, w->scorers, count, w->wide, pitch(s));
+    return vb_by_tiles_scan(s, &w->tiles, count, start, end, pulse, to, meet_some, &left);
 }
 
 static vb_status scan_split(vb_search *s, workspace *w, size_t count, size_t start, size_t end, vb_pulse *pulse,
@@ -514,6 +554,8 @@ static vb_status scan_split(vb_search *s, workspace *w, size_t count, size_t sta
                  seeds = to->most_equal == SIZE_MAX ? 0 : panels / share;
     stretch here = {0};
 
+    if (s->plan == VB_PLAN_TILES)
+        return scan_tiles(s, w, count, start, end, pulse, to);
     if (!by_rows)
         encode_queries(s, w, &encoding, count);
     for (size_t i = 0; stretch_at(start, end, vb_min(seeds, MOST_SEEDS), i, &here); i++) {
@@ -531,6 +573,7 @@ vb_status vb_scan(vb_search *s, size_t index, void *scratch, vb_pulse *pulse, co
     const size_t start = index % s->splits * s->split, end = vb_min(start + s->split, s->span);
     workspace w;
 
+    VB_ASSERT((uintptr_t)scratch % VB_LINE == 0);
     if (start >= end)
         return VB_OK;
     lay_out(s, scratch, &w);
@@ -543,10 +586,10 @@ vb_status vb_scan(vb_search *s, size_t index, void *scratch, vb_pulse *pulse, co
             continue;
         }
         query = w.wide + q * pitch(s);
-        narrow = w.narrow + q * pitch(s);
         vb_widen(s->queries.type, row, s->d, query);
         vb_scorer_init(&w.scorers[q], s->metric, s->corpus.type, s->d, query, s->queries.type);
-        if (s->queries.type == VB_F32) {
+        if (s->queries.type == VB_F32 && s->plan != VB_PLAN_TILES) {
+            narrow = w.narrow + q * pitch(s);
             for (size_t i = 0; i < s->d; i++)
                 narrow[i] = (float)query[i];
             vb_scorer_screen(&w.scorers[q], narrow, s->corpus.base);

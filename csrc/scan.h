@@ -9,6 +9,7 @@
 
 #include "codes.h"
 #include "job.h"
+#include "scorer.h"
 
 typedef struct {
     vb_job job;
@@ -17,12 +18,12 @@ typedef struct {
     vb_rows queries, corpus;
     vb_where where;
     size_t span;                         /* corpus rows, or ids, to go through */
-    size_t block, blocks, split, splits; /* queries a block, span a split */
+    size_t block, blocks, split, splits; /* queries per block, span per split */
     vb_plan plan;
     vb_codes codes; /* of the corpus; or panels NULL */
     float *center;  /* for codes made on the way; or NULL */
     double scale;   /* (codes.h) likewise */
-    vb_counter met, sifted, rescored;
+    vb_counter visited, sifted, rescored;
 } vb_search;
 
 /* What a search does with each query number q of the block: tell the score that rows from `row` on must reach (NaN: any; infinite:
@@ -35,10 +36,9 @@ typedef struct {
     int64_t first;     /* the number of the corpus's row 0 */
 } vb_collector;
 
-/* bytes_per_query: what a tile keeps for a query beside what the scan does. The job's scratch begins
+/* wanted: about how many rows per query; bytes_per_query: what a tile keeps for a query beside what the scan does. The job's scratch begins
  * with vb_scan_bytes() of the scan's. */
-vb_status vb_search_init(vb_search *search, vb_metric metric, size_t d, const vb_rows *queries, const vb_rows *corpus,
-                         const vb_codes *codes, const vb_where *where, size_t bytes_per_query, int threads);
+vb_status vb_search_init(vb_search *search, const vb_request *request, size_t wanted, size_t bytes_per_query);
 void vb_search_end(vb_search *search);
 size_t vb_scan_bytes(const vb_search *search);
 

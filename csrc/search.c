@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "kept.h"
-#include "metrics.h"
 #include "mode.h"
 #include "scan.h"
 
@@ -46,11 +45,11 @@ static vb_status topk_take(void *context, size_t q, const int64_t *ids, const do
 {
     const topk_context *c = context;
     if (c->locks)
-        vb_lock_take(&c->locks[q]);
+        vb_lock_acquire(&c->locks[q]);
     vb_best_offer(&c->best[q], ids, scores, n);
     if (c->locks) {
         vb_counter_lower(&c->bars[q], vb_bar_of_key(c->best[q].bar.key));
-        vb_lock_give(&c->locks[q]);
+        vb_lock_release(&c->locks[q]);
     }
     return VB_OK;
 }
@@ -99,8 +98,7 @@ static void topk_end(vb_job *job)
         vb_kept_free(t->kept);
 }
 
-static topk *new_topk(vb_metric metric, size_t d, const vb_rows *queries, const vb_rows *corpus, const vb_codes *codes,
-                      const vb_where *where, size_t k, int threads)
+static topk *new_topk(const vb_request *request, size_t k)
 {
     topk *t = calloc(1, sizeof *t);
     const size_t room = vb_best_capacity(k) * sizeof(vb_candidate) + sizeof(vb_best);
@@ -110,18 +108,19 @@ static topk *new_topk(vb_metric metric, size_t d, const vb_rows *queries, const 
     t->search.job.tile = topk_tile;
     t->search.job.end = topk_end;
     t->k = k;
-    if (vb_search_init(&t->search, metric, d, queries, corpus, codes, where, room, threads)) {
+    if (vb_search_init(&t->search, request, k, room)) {
         vb_job_free(&t->search.job);
         return NULL;
     }
     return t;
 }
 
-vb_job *vb_topk_new(vb_metric metric, size_t d, const vb_rows *queries, const vb_rows *corpus, const vb_codes *codes,
-                    const vb_where *where, size_t k, int threads, int64_t *indices, double *scores)
+vb_job *vb_topk_new(const vb_request *request, size_t k, int64_t *indices, double *scores)
 {
-    topk *t = new_topk(metric, d, queries, corpus, codes, where, k, threads);
+    topk *t;
 
+    VB_ASSERT(1 <= k && k <= request->where.eligible);
+    t = new_topk(request, k);
     if (!t)
         return NULL;
     t->indices = indices;
@@ -129,18 +128,19 @@ vb_job *vb_topk_new(vb_metric metric, size_t d, const vb_rows *queries, const vb
     t->own = t->search.splits > 1;
     if (!t->own) {
         t->search.job.scratch_bytes += t->search.block * (vb_best_capacity(k) * sizeof(vb_candidate) + sizeof(vb_best));
-    } else if (!(t->kept = vb_kept_new(queries->count, k))) {
+    } else if (!(t->kept = vb_kept_new(request->queries.count, k))) {
         vb_job_free(&t->search.job);
         return NULL;
     }
     return &t->search.job;
 }
 
-vb_job *vb_topk_part_new(vb_metric metric, size_t d, const vb_rows *queries, const vb_rows *corpus,
-                         const vb_codes *codes, const vb_where *where, int threads, vb_kept *kept, int64_t first)
+vb_job *vb_topk_part_new(const vb_request *request, vb_kept *kept, int64_t first)
 {
-    topk *t = new_topk(metric, d, queries, corpus, codes, where, kept->k, threads);
+    topk *t;
 
+    VB_ASSERT(kept->queries == request->queries.count && first >= 0);
+    t = new_topk(request, kept->k);
     if (!t)
         return NULL;
     t->kept = kept;
@@ -180,7 +180,7 @@ static void make_values(void *argument)
 void vb_values(vb_metric metric, size_t d, size_t n, double *scores)
 {
     value_call call = {metric, d, n, scores, NULL, NULL};
-    if (vb_metric_is_similarity(metric))
+    if (vb_metrics[metric].similarity)
         vb_in_standard_mode(make_values, &call);
 }
 
@@ -281,7 +281,7 @@ static void within_end(vb_job *job)
 static double as_close_in_float32(vb_metric metric, double threshold)
 {
     const double overflow = 0x1.ffffffp127; /* what is not below it is infinite in float32 */
-    const float away = vb_metric_is_similarity(metric) ? -INFINITY : INFINITY;
+    const float away = vb_metrics[metric].similarity ? -INFINITY : INFINITY;
     const float narrow = (float)threshold, next = nextafterf(narrow, away);
     double middle;
 
@@ -300,15 +300,14 @@ static void find_bar(void *argument)
     w->score = vb_score_bar(w->search.metric, w->search.d, threshold);
 }
 
-vb_job *vb_within_new(vb_metric metric, size_t d, const vb_rows *queries, const vb_rows *corpus, const vb_codes *codes,
-                      const vb_where *where, double threshold, vb_type value, int threads)
+vb_job *vb_within_new(const vb_request *request, double threshold, vb_type value)
 {
     within *w = calloc(1, sizeof *w);
     if (!w)
         return NULL;
     w->search.job.tile = within_tile;
     w->search.job.end = within_end;
-    if (vb_search_init(&w->search, metric, d, queries, corpus, codes, where, 0, threads)) {
+    if (vb_search_init(&w->search, request, 10, 0)) {
         vb_job_free(&w->search.job);
         return NULL;
     }
@@ -357,11 +356,11 @@ void vb_within_emit(vb_job *job, int64_t *offsets, int64_t *indices, double *val
 
 /* ---- what a search did --------------------------------------------------------------- */
 
-void vb_search_tell(const vb_job *job, vb_search_told *told)
+void vb_search_stats_of(const vb_job *job, vb_search_stats *stats)
 {
     vb_search *s = (vb_search *)job;
-    told->plan = s->plan;
-    told->met = vb_counter_get(&s->met);
-    told->sifted = vb_counter_get(&s->sifted);
-    told->rescored = vb_counter_get(&s->rescored);
+    stats->plan = s->plan;
+    stats->visited = vb_counter_get(&s->visited);
+    stats->sifted = vb_counter_get(&s->sifted);
+    stats->rescored = vb_counter_get(&s->rescored);
 }

@@ -1,3 +1,4 @@
+/* Over 500 lines: what a tile is made of, for every type, stands side by side. */
 #include "tiles.h"
 
 #include <float.h>
@@ -5,10 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "codes.h"
 #include "job.h"
-
-static const char *row_of(const vb_rows *rows, size_t i) { return rows->base + (ptrdiff_t)i * rows->stride; }
+#include "recheck.h"
 
 /* The type of the elements that a tile's kernel reads. */
 static vb_type packed_type(const vb_tiling *t) { return t->type == VB_F16 ? VB_F32 : t->type; }
@@ -23,15 +22,9 @@ static size_t row_pitch(const vb_tiling *t) { return vb_divide_up(row_bytes(t), 
 
 static size_t steps_of(const vb_tiling *t) { return vb_divide_up(t->d, 4); }
 
-static int is_angle(const vb_tiling *t)
-{
-    return t->metric == VB_METRIC_COSINE || t->metric == VB_METRIC_COSINE_SIMILARITY;
-}
-
-static int is_euclidean(const vb_tiling *t)
-{
-    return t->metric == VB_METRIC_EUCLIDEAN || t->metric == VB_METRIC_SQEUCLIDEAN;
-}
+static vb_geometry geometry_of(const vb_tiling *t) { return vb_metrics[t->metric].geometry; }
+static int is_angle(const vb_tiling *t) { return geometry_of(t) == VB_GEOMETRY_ANGLE; }
+static int is_square(const vb_tiling *t) { return geometry_of(t) == VB_GEOMETRY_SQUARE; }
 
 void vb_tiling_init(vb_tiling *t, vb_metric metric, vb_type type, size_t d, vb_type out)
 {
@@ -42,18 +35,18 @@ void vb_tiling_init(vb_tiling *t, vb_metric metric, vb_type type, size_t d, vb_t
     *t = (vb_tiling){.metric = metric, .type = type, .d = d, .rows = 8, .columns = 32};
     if (vb_type_kind(type) == VB_REAL) {
         t->value = type == VB_F64 ? VB_F64 : VB_F32;
-        t->direct = is_euclidean(t) && d <= shortest && vb_kernels.tile[VB_SQDIFF][packed_type(t)];
+        t->direct = is_square(t) && d <= shortest && vb_kernels.tile[VB_SQDIFF][packed_type(t)];
         t->tile = vb_kernels.tile[t->direct ? VB_SQDIFF : VB_DOT][packed_type(t)];
-        t->rescales = type == VB_F64 && !t->direct && is_euclidean(t);
+        t->rescales = type == VB_F64 && !t->direct && is_square(t);
         t->rows = t->tile->rows;
         t->columns = t->tile->columns;
         t->panel_bytes = row_bytes(t) * t->columns;
     } else {
         t->value = out == VB_I32 && d < longest ? VB_I32 : VB_F64;
         if (d < longest) {
-            t->tally = vb_kernels.tally[vb_code_type(type)];
-            t->rows = t->tally->rows;
-            t->columns = t->tally->columns;
+            t->products = vb_kernels.products[vb_types[type].code];
+            t->rows = t->products->rows;
+            t->columns = t->products->columns;
             t->panel_bytes = steps_of(t) * 4 * VB_PANEL;
         }
     }
@@ -75,6 +68,8 @@ size_t vb_tiling_lay_out(const vb_tiling *t, size_t width, char *base, vb_column
     columns->sums = vb_part(base, &used, (width + VB_MOST_COLUMNS) * sizeof *columns->sums);
     group->packed = vb_part(base, &used, VB_MOST_ROWS * row_pitch(t));
     group->query = vb_part(base, &used, numbers);
+    columns->repeats = vb_part(base, &used, vb_divide_up(width, t->columns) * sizeof *columns->repeats);
+    used += vb_recheck_lay_out(t, width, base ? base + used : NULL, &columns->wide, &group->wide);
     return used;
 }
 
@@ -95,22 +90,22 @@ static void trust(const vb_tiling *t, vb_finish *finish)
     const int narrow = t->value == VB_F32;
     const double length = (double)t->d / (narrow ? 768.0 : 8192.0), more = length > 1.0 ? length : 1.0;
     const double least = narrow ? 0.1 * sqrt(more) : 0.01 * more;
-    *finish = (vb_finish){.epilogue = VB_RAW};
-    switch (t->metric) {
-    case VB_METRIC_EUCLIDEAN:
-    case VB_METRIC_SQEUCLIDEAN:
-        finish->epilogue = t->metric == VB_METRIC_EUCLIDEAN ? VB_ROOT : VB_SQUARED;
+    const vb_metric_info *info = &vb_metrics[t->metric];
+    *finish = (vb_finish){.epilogue = info->epilogue};
+    switch (info->geometry) {
+    case VB_GEOMETRY_SQUARE:
         finish->low = t->direct ? narrow ? 0x1p-90 : 0x1p-960 : least;
         finish->high = narrow ? FLT_MAX : DBL_MAX;
         break;
-    case VB_METRIC_COSINE:
-    case VB_METRIC_COSINE_SIMILARITY:
-        finish->epilogue = t->metric == VB_METRIC_COSINE ? VB_ANGULAR : VB_SIMILARITY;
+    case VB_GEOMETRY_ANGLE:
         /* A similarity has nothing to cancel; but it must not pass 1, nor miss it for equal rows. */
-        finish->high = 1.0 - (t->metric == VB_METRIC_COSINE ? least : narrow ? 1e-3 * least : 1e-9 * least);
+        finish->high = 1.0 - (!info->similarity ? least : narrow ? 1e-3 * least : 1e-9 * least);
         break;
-    default:
+    case VB_GEOMETRY_DOT:
         finish->high = narrow ? FLT_MAX : DBL_MAX;
+        break;
+    case VB_GEOMETRY_OVERLAP: /* of bits, which have no tiles */
+        break;
     }
 }
 
@@ -161,7 +156,7 @@ static double square_of(const vb_tiling *t, const char *row, double *scale)
         *scale = square < 0x1p-200 ? 0x1p600 : square > 0x1p200 ? 0x1p-600 : 1.0;
     if (t->type == VB_BF16 && !suits_pairs(row, t->d))
         return NAN;
-    if (t->metric == VB_METRIC_DOT || t->direct)
+    if (geometry_of(t) == VB_GEOMETRY_DOT || t->direct)
         return 0.0;
     return square >= least && square <= most ? square : (double)NAN;
 }
@@ -171,7 +166,7 @@ static double fact_of(const vb_tiling *t, double square) { return is_angle(t) ? 
 
 /* ---- packing ----------------------------------------------------------------------- */
 
-/* Element k of columns[j] to place k * n + j, `some` columns at a time: whole pieces of lines. */
+/* `some` columns at a time: whole pieces of lines. */
 VB_INLINE void interleave_some(size_t size, size_t some, const char *const *columns, size_t n, size_t count,
                                char *panel)
 {
@@ -183,8 +178,7 @@ VB_INLINE void interleave_some(size_t size, size_t some, const char *const *colu
             memcpy(panel + (k * n + j) * size, from[j] + k * size, size);
 }
 
-/* Up to eight columns of elements of 4 or 8 bytes. */
-static void interleave(size_t size, size_t some, const char *const *columns, size_t n, size_t count, char *panel)
+void vb_interleave(size_t size, size_t some, const char *const *columns, size_t n, size_t count, char *panel)
 {
     if (some == 8 && size == 4)
         interleave_some(4, 8, columns, n, count, panel);
@@ -224,8 +218,8 @@ static const char *as_packed(const vb_tiling *t, const char *row, double scale, 
 
 /* The bytes of a row as codes of a column (unsigned) or of a row (signed), and their correction:
  *
- *   i8   column b + 128, row a          a . b = tally - 128 sum a
- *   u8   column b, row a - 128          a . b = tally + 128 sum b
+ *   i8   column b + 128, row a          a . b = product - 128 sum a
+ *   u8   column b, row a - 128          a . b = product + 128 sum b
  *   b1   themselves */
 static unsigned column_flip(vb_type type) { return type == VB_I8 ? 128 : 0; }
 static unsigned row_flip(vb_type type) { return type == VB_U8 ? 128 : 0; }
@@ -288,11 +282,17 @@ static void pack_scaled(const vb_tiling *t, const vb_rows *from, size_t j, size_
             const size_t at = vb_min(j + i + k, end - 1);
             const double scale = c->scales[at - first] == c->scales[at - first] ? c->scales[at - first] : 1.0;
             columns[k] = c->copies + k * row_pitch(t);
-            vb_apart_scaled(row_of(from, at), t->d, scale, (double *)columns[k]);
-            facts[i + k] = scaled_square(row_of(from, at), t->d, scale);
+            vb_apart_scaled(vb_row_at(from, at), t->d, scale, (double *)columns[k]);
+            facts[i + k] = scaled_square(vb_row_at(from, at), t->d, scale);
         }
-        interleave(sizeof(double), some, columns, n, t->d, c->scaled + p * t->panel_bytes + i * sizeof(double));
+        vb_interleave(sizeof(double), some, columns, n, t->d, c->scaled + p * t->panel_bytes + i * sizeof(double));
     }
+}
+
+/* Whether row i has the bytes of the row before it. */
+static int repeats(const vb_tiling *t, const vb_rows *rows, size_t i)
+{
+    return memcmp(vb_row_at(rows, i), vb_row_at(rows, i - 1), t->d * vb_type_size(t->type)) == 0;
 }
 
 void vb_columns_pack(const vb_tiling *t, const vb_rows *from, size_t first, size_t end, vb_columns *c)
@@ -301,36 +301,42 @@ void vb_columns_pack(const vb_tiling *t, const vb_rows *from, size_t first, size
 
     c->from = *from;
     for (size_t j = first; j < end; j++) {
-        const char *column = row_of(from, j);
+        const char *column = vb_row_at(from, j);
         const double square = square_of(t, column, &c->scales[j - first]), fact = fact_of(t, square);
         c->squares[j - first] = square;
         if (t->tile) {
             vb_store(t->value, &fact, 1, c->facts + (j - first) * size, 0);
-        } else if (t->tally) {
+        } else if (t->products) {
             c->sums[j - first] = correction_of(t->type, 0, column, t->d);
             ((int32_t *)c->facts)[j - first] = (int32_t)square;
         }
     }
-    if (!t->tile && !t->tally)
+    if (!t->tile && !t->products)
         return;
     for (size_t j = first; j < end; j += n) {
-        char *panel = c->panels + (j - first) / n * t->panel_bytes;
+        const size_t p = (j - first) / n;
+        char *panel = c->panels + p * t->panel_bytes;
         if (t->rescales)
             pack_scaled(t, from, j, end, first, c);
+        c->repeats[p] = 0;
+        for (size_t i = 1; t->tile && i < vb_min(n, end - j); i++)
+            c->repeats[p] |= (uint64_t)repeats(t, from, j + i) << i;
+        if (c->wide.panels)
+            c->wide.ready[p] = 0;
         /* Past the end the last one repeats. */
         for (size_t i = 0; i < n; i += 8) {
             const char *columns[8];
             const size_t some = vb_min(8, n - i);
             for (size_t k = 0; k < some; k++) {
                 const size_t at = vb_min(j + i + k, end - 1);
-                const char *column = row_of(from, at);
-                if (t->tally)
+                const char *column = vb_row_at(from, at);
+                if (t->products)
                     place_bytes(column, t->d, column_flip(t->type), panel + (i + k) * 4, 4 * VB_PANEL);
                 else
                     columns[k] = as_packed(t, column, c->scales[at - first], c->copies + k * row_pitch(t));
             }
             if (t->tile)
-                interleave(bytes, some, columns, n, row_bytes(t) / bytes, panel + i * bytes);
+                vb_interleave(bytes, some, columns, n, row_bytes(t) / bytes, panel + i * bytes);
         }
     }
 }
@@ -343,7 +349,7 @@ static void gather_scaled(const vb_tiling *t, const vb_rows *from, vb_group *g)
         g->rescaled |= g->scales[r] != 1.0 && g->scales[r] == g->scales[r];
     for (size_t r = 0; g->rescaled && r < g->n; r++) {
         const double scale = g->scales[r] == g->scales[r] ? g->scales[r] : 1.0;
-        const char *row = row_of(from, g->first + r);
+        const char *row = vb_row_at(from, g->first + r);
         vb_apart_scaled(row, t->d, scale, (double *)(g->scaled_packed + r * row_pitch(t)));
         g->scaled_facts[r] = scaled_square(row, t->d, scale);
     }
@@ -360,19 +366,23 @@ void vb_group_gather(const vb_tiling *t, const vb_rows *from, size_t first, size
     g->from = *from;
     g->first = first;
     g->n = vb_min(t->rows, end - first);
-    g->rows = (vb_view){row_of(from, first), from->stride, NULL, 0};
+    g->rows = (vb_view){vb_row_at(from, first), from->stride, NULL, 0};
     for (size_t r = 0; r < g->n; r++) {
-        const char *row = row_of(from, first + r);
+        const char *row = vb_row_at(from, first + r);
         g->squares[r] = square_of(t, row, &g->scales[r]);
         scaled |= is_angle(t) && g->scales[r] != 1.0 && g->scales[r] == g->scales[r];
-        if (t->tally) {
+        if (t->products) {
             g->sums[r] = correction_of(t->type, 1, row, t->d);
             g->wholes[r] = (int32_t)g->squares[r];
-            place_bytes(row, t->d, row_flip(t->type), g->packed + r * 4, 4 * t->rows);
+            t->products->packing->pack((const int8_t *)row, t->d, row_flip(t->type), t->rows, r, (int8_t *)g->packed);
         }
     }
     if (!t->tile)
         return;
+    g->repeats = 0;
+    for (size_t r = 1; r < g->n; r++)
+        g->repeats |= (uint32_t)repeats(t, from, first + r) << r;
+    g->wide.ready = 0;
     for (size_t r = 0; r < t->rows; r++) {
         const double fact = r < g->n ? fact_of(t, g->squares[r]) : 0.0;
         vb_store(t->value, &fact, 1, (char *)g->facts + r * vb_type_size(t->value), 0);
@@ -380,11 +390,12 @@ void vb_group_gather(const vb_tiling *t, const vb_rows *from, size_t first, size
     }
     if (t->type == VB_F16 || (t->type == VB_BF16 && t->d % 2)) {
         for (size_t r = 0; r < g->n; r++)
-            as_packed(t, row_of(from, first + r), 1.0, g->packed + r * pitch);
+            as_packed(t, vb_row_at(from, first + r), 1.0, g->packed + r * pitch);
         g->rows = (vb_view){g->packed, (ptrdiff_t)pitch, NULL, 0};
     } else if (scaled || (from->stride % (ptrdiff_t)few_sets == 0 && from->stride)) {
         for (size_t r = 0; r < g->n; r++) {
-            const char *row = row_of(from, first + r), *packed = as_packed(t, row, g->scales[r], g->packed + r * pitch);
+            const char *row = vb_row_at(from, first + r),
+                       *packed = as_packed(t, row, g->scales[r], g->packed + r * pitch);
             if (packed == row)
                 memcpy(g->packed + r * pitch, row, row_bytes(t));
         }
@@ -403,10 +414,10 @@ static void measure(const vb_tiling *t, const vb_group *g, size_t r, const vb_co
                     char *line)
 {
     const int real = vb_type_kind(t->type) == VB_REAL;
-    const char *row = row_of(&g->from, g->first + r);
+    const char *row = vb_row_at(&g->from, g->first + r);
     int64_t ids[VB_MOST_COLUMNS];
     double values[VB_MOST_COLUMNS];
-    const vb_view rows = {row_of(&c->from, first), c->from.stride, ids, 0};
+    const vb_view rows = {vb_row_at(&c->from, first), c->from.stride, ids, 0};
     vb_scorer scorer;
     size_t n = 0;
 
@@ -453,24 +464,24 @@ static void compute_scaled(const vb_tiling *t, const vb_group *g, const vb_colum
         bits[r] &= ~alike[r];
         for (size_t j = 0; alike[r] && j < n; j++) {
             const double value = made[r * t->columns + j] * back;
-            const double given = t->metric == VB_METRIC_EUCLIDEAN ? value : value * back;
+            const double given = vb_metrics[t->metric].epilogue == VB_ROOT ? value : value * back;
             if (alike[r] >> j & 1)
                 memcpy(values + (ptrdiff_t)r * pitch + j * sizeof given, &given, sizeof given);
         }
     }
 }
 
-static void compute_real(const vb_tiling *t, const vb_group *g, const vb_columns *c, size_t p, size_t first, size_t n,
-                         char *values, ptrdiff_t pitch)
+static void compute_real(const vb_tiling *t, vb_group *g, vb_columns *c, size_t p, size_t first, size_t n, char *values,
+                         ptrdiff_t pitch)
 {
-    const size_t at = p * t->columns;
+    const size_t at = p * t->columns, size = vb_type_size(t->value);
     const uint64_t all = n < 64 ? ((uint64_t)1 << n) - 1 : UINT64_MAX;
-    uint64_t unsure[VB_MOST_ROWS], apart = 0, dead = 0;
+    uint64_t unsure[VB_MOST_ROWS], apart = 0, dead = 0, any = 0, repeated = 0;
     vb_finish finish;
 
     trust(t, &finish);
     finish.row = g->facts;
-    finish.column = c->facts + at * vb_type_size(t->value);
+    finish.column = c->facts + at * size;
     t->tile->call.tile(&g->rows, c->panels + p * t->panel_bytes, t->d, &finish, values, pitch, unsure);
     for (size_t j = 0; j < n; j++) {
         apart |= (uint64_t)(c->squares[at + j] != c->squares[at + j]) << j;
@@ -478,30 +489,45 @@ static void compute_real(const vb_tiling *t, const vb_group *g, const vb_columns
     }
     for (size_t r = 0; r < g->n; r++) {
         unsure[r] = (g->squares[r] != g->squares[r] ? all : unsure[r] | apart) & all & ~dead;
-        if (g->scales[r] != g->scales[r])
+        /* Dead; or like the row before, whose values it gets. */
+        if (g->scales[r] != g->scales[r] || g->repeats >> r & 1)
             unsure[r] = 0;
+        any |= unsure[r];
     }
-    if (t->rescales)
-        compute_scaled(t, g, c, p, n, unsure, values, pitch);
-    for (size_t r = 0; r < g->n; r++)
-        if (unsure[r])
-            measure(t, g, r, c, first, unsure[r], values + (ptrdiff_t)r * pitch);
+    if (any) {
+        repeated = any & c->repeats[p];
+        for (size_t r = 0; r < g->n; r++)
+            unsure[r] &= ~repeated;
+        if (t->rescales)
+            compute_scaled(t, g, c, p, n, unsure, values, pitch);
+        vb_recheck(t, g, c, p, first, n, unsure, values, pitch);
+        for (size_t r = 0; r < g->n; r++)
+            if (unsure[r])
+                measure(t, g, r, c, first, unsure[r], values + (ptrdiff_t)r * pitch);
+    }
+    for (size_t r = 0; (repeated || g->repeats) && r < g->n; r++) {
+        char *line = values + (ptrdiff_t)r * pitch;
+        for (size_t j = 1; repeated && j < n; j++)
+            if (repeated >> j & 1)
+                memcpy(line + j * size, line + (j - 1) * size, size);
+        if (g->repeats >> r & 1)
+            memcpy(line, line - pitch, n * size);
+    }
 }
 
 static void compute_exact(const vb_tiling *t, const vb_group *g, const vb_columns *c, size_t p, size_t n, char *values,
                           ptrdiff_t pitch)
 {
-    const int distance =
-        t->metric == VB_METRIC_EUCLIDEAN || t->metric == VB_METRIC_SQEUCLIDEAN || t->metric == VB_METRIC_HAMMING;
+    const int distance = is_square(t);
     const double *squares = c->squares + p * t->columns;
     const int32_t *corrections = c->sums + p * t->columns, *wholes = (const int32_t *)c->facts + p * t->columns;
-    int32_t tally[VB_MOST_ROWS * VB_PANEL];
-    vb_scoring scoring = {t->metric, 0, 0.0, vb_near_edge(t->d)};
+    int32_t made[VB_MOST_ROWS * VB_PANEL];
+    vb_scoring scoring = {vb_metrics[t->metric].epilogue, 0, 0.0, vb_near_edge(t->d)};
 
-    t->tally->call.tally((const uint8_t *)c->panels + p * t->panel_bytes, steps_of(t), (const int8_t *)g->packed,
-                         tally);
+    t->products->call.products((const uint8_t *)c->panels + p * t->panel_bytes, steps_of(t), (const int8_t *)g->packed,
+                               made);
     for (size_t r = 0; r < g->n; r++) {
-        int32_t *products = tally + r * VB_PANEL;
+        int32_t *products = made + r * VB_PANEL;
         char *line = values + (ptrdiff_t)r * pitch;
         double sums[VB_PANEL], found[VB_PANEL];
 
@@ -523,17 +549,17 @@ static void compute_exact(const vb_tiling *t, const vb_group *g, const vb_column
         if (vb_kernels.score(&scoring, n, sums, squares, found))
             for (size_t j = 0; j < n; j++)
                 if (found[j] != found[j] && squares[j] > 0.0 && g->squares[r] > 0.0)
-                    found[j] = vb_whole_angle(t->metric, t->d, sums[j], g->squares[r], squares[j]);
+                    found[j] = vb_integer_angle(t->metric, t->d, sums[j], g->squares[r], squares[j]);
         memcpy(line, found, n * sizeof *found);
     }
 }
 
-void vb_tile_compute(const vb_tiling *t, const vb_group *g, const vb_columns *c, size_t p, size_t first, size_t n,
-                     char *values, ptrdiff_t pitch)
+void vb_tile_compute(const vb_tiling *t, vb_group *g, vb_columns *c, size_t p, size_t first, size_t n, char *values,
+                     ptrdiff_t pitch)
 {
     if (t->tile)
         compute_real(t, g, c, p, first, n, values, pitch);
-    else if (t->tally)
+    else if (t->products)
         compute_exact(t, g, c, p, n, values, pitch);
     else
         for (size_t r = 0; r < g->n; r++)

@@ -32,23 +32,34 @@
 extern "C" {
 #endif
 
-/* One row per element type: enumerator, name, C type, what a number in it is:
+/* One row per element type: enumerator, name, C type, what a number in it is, and of what type the codes of a row are
+ * and what they are made from (vb_coding_way):
  *
- *   VB_REAL    a floating-point number, widened to float64 without loss and summed there
- *   VB_WHOLE   an integer, summed exactly
- *   VB_BITS    eight numbers, each 0 or 1: "d elements" are d bytes of them
+ *   VB_REAL      a floating-point number, widened to float64 without loss and summed there
+ *   VB_INTEGER   an integer, summed exactly
+ *   VB_BITS      eight numbers, each 0 or 1: "d elements" are d bytes of them
  *
  * Real rows of two types may be measured with each other; others only with rows of their own type. */
 #define VB_EACH_TYPE(X) \
-    X(VB_F32, f32, float, VB_REAL) \
-    X(VB_F64, f64, double, VB_REAL) \
-    X(VB_F16, f16, uint16_t, VB_REAL) \
-    X(VB_BF16, bf16, uint16_t, VB_REAL) \
-    X(VB_I8, i8, int8_t, VB_WHOLE) \
-    X(VB_U8, u8, uint8_t, VB_WHOLE) \
-    X(VB_B1, b1, uint8_t, VB_BITS)
+    X(VB_F32, f32, float, VB_REAL, VB_I8, VB_CODES_OF_FLOATS) \
+    X(VB_F64, f64, double, VB_REAL, VB_I8, VB_CODES_OF_DOUBLES) \
+    X(VB_F16, f16, uint16_t, VB_REAL, VB_I8, VB_CODES_OF_WIDENED) \
+    X(VB_BF16, bf16, uint16_t, VB_REAL, VB_I8, VB_CODES_OF_WIDENED) \
+    X(VB_I8, i8, int8_t, VB_INTEGER, VB_I8, VB_CODES_OF_INTEGERS) \
+    X(VB_U8, u8, uint8_t, VB_INTEGER, VB_I8, VB_CODES_OF_INTEGERS) \
+    X(VB_B1, b1, uint8_t, VB_BITS, VB_B1, VB_CODES_OF_BITS)
 
-typedef enum { VB_REAL, VB_WHOLE, VB_BITS } vb_kind;
+typedef enum { VB_REAL, VB_INTEGER, VB_BITS } vb_kind;
+
+/* What codes (kernels/contract.h) are made from: float32, by the encode kernel; float64, narrowed once the center is off;
+ * a smaller float, by way of the widen kernel; an integer of a byte, or bits, which are their own codes. */
+typedef enum {
+    VB_CODES_OF_FLOATS,
+    VB_CODES_OF_DOUBLES,
+    VB_CODES_OF_WIDENED,
+    VB_CODES_OF_INTEGERS,
+    VB_CODES_OF_BITS,
+} vb_coding_way;
 
 /* One row per accumulator: enumerator, name. What each sums: kernels/contract.h. */
 #define VB_EACH_ACCUMULATOR(X) \
@@ -56,23 +67,53 @@ typedef enum { VB_REAL, VB_WHOLE, VB_BITS } vb_kind;
     X(VB_SQDIFF, sqdiff) \
     X(VB_DOTNORM, dotnorm)
 
-/* One row per metric: enumerator, name, accumulator, 1 if larger is closer. Any metric of any type: of
- * bits, hamming is what sqeuclidean is. */
-#define VB_EACH_METRIC(X) \
-    X(VB_METRIC_DOT, dot, VB_DOT, 1) \
-    X(VB_METRIC_COSINE_SIMILARITY, cosine_similarity, VB_DOTNORM, 1) \
-    X(VB_METRIC_COSINE, cosine, VB_DOTNORM, 0) \
-    X(VB_METRIC_EUCLIDEAN, euclidean, VB_SQDIFF, 0) \
-    X(VB_METRIC_SQEUCLIDEAN, sqeuclidean, VB_SQDIFF, 0) \
-    X(VB_METRIC_HAMMING, hamming, VB_SQDIFF, 0) \
-    X(VB_METRIC_JACCARD, jaccard, VB_DOTNORM, 0)
+/* What a metric measures of two rows. Code that is of some metrics only goes by this, never by a metric's name:
+ *
+ *   VB_GEOMETRY_DOT       the dot product, of which the lengths of both rows are a part
+ *   VB_GEOMETRY_ANGLE     the angle: a row and any multiple of it are one
+ *   VB_GEOMETRY_SQUARE    the square of the difference
+ *   VB_GEOMETRY_OVERLAP   two sets of bits: what both have, among what either has
+ */
+typedef enum { VB_GEOMETRY_DOT, VB_GEOMETRY_ANGLE, VB_GEOMETRY_SQUARE, VB_GEOMETRY_OVERLAP } vb_geometry;
 
+/* One row per epilogue, which makes a value of the sums: enumerator, name, geometry. What each computes: epilogues.h. */
+#define VB_EACH_EPILOGUE(X) \
+    X(VB_RAW, raw, VB_GEOMETRY_DOT) \
+    X(VB_SQUARED, squared, VB_GEOMETRY_SQUARE) \
+    X(VB_ROOT, root, VB_GEOMETRY_SQUARE) \
+    X(VB_SIMILARITY, similarity, VB_GEOMETRY_ANGLE) \
+    X(VB_ANGULAR, angular, VB_GEOMETRY_ANGLE) \
+    X(VB_UNSHARED, unshared, VB_GEOMETRY_OVERLAP)
+
+/* One row per metric: enumerator, name, accumulator, epilogue, 1 if larger is closer, 1 if it is of bits and of nothing
+ * else, 1 if it is an integer where rows are of integers or bits. (Every metric is of every type to the core: of bits,
+ * hamming is what sqeuclidean is.) */
+#define VB_EACH_METRIC(X) \
+    X(VB_METRIC_DOT, dot, VB_DOT, VB_RAW, 1, 0, 1) \
+    X(VB_METRIC_COSINE_SIMILARITY, cosine_similarity, VB_DOTNORM, VB_SIMILARITY, 1, 0, 0) \
+    X(VB_METRIC_COSINE, cosine, VB_DOTNORM, VB_ANGULAR, 0, 0, 0) \
+    X(VB_METRIC_EUCLIDEAN, euclidean, VB_SQDIFF, VB_ROOT, 0, 0, 0) \
+    X(VB_METRIC_SQEUCLIDEAN, sqeuclidean, VB_SQDIFF, VB_SQUARED, 0, 0, 1) \
+    X(VB_METRIC_HAMMING, hamming, VB_SQDIFF, VB_SQUARED, 0, 1, 1) \
+    X(VB_METRIC_JACCARD, jaccard, VB_DOTNORM, VB_UNSHARED, 0, 1, 0)
+
+/* The enumerations, and how many of each there are. These are constants of their own, so that a switch over an
+ * enumeration is complete, which the compiler checks (-Wswitch-enum), if it has a case for every row. */
 #define VB_ENUMERATOR(id, ...) id,
+#define VB_ONE(...) +1
 /* Types of rows, and two more that only results have. */
-typedef enum { VB_EACH_TYPE(VB_ENUMERATOR) VB_TYPES, VB_I32 = VB_TYPES, VB_I64 } vb_type;
-typedef enum { VB_EACH_ACCUMULATOR(VB_ENUMERATOR) VB_ACCUMULATORS } vb_accumulator;
-typedef enum { VB_EACH_METRIC(VB_ENUMERATOR) VB_METRICS } vb_metric;
+typedef enum { VB_EACH_TYPE(VB_ENUMERATOR) VB_I32, VB_I64 } vb_type;
+typedef enum { VB_EACH_ACCUMULATOR(VB_ENUMERATOR) } vb_accumulator;
+typedef enum { VB_EACH_EPILOGUE(VB_ENUMERATOR) } vb_epilogue;
+typedef enum { VB_EACH_METRIC(VB_ENUMERATOR) } vb_metric;
+enum {
+    VB_TYPES = 0 VB_EACH_TYPE(VB_ONE),
+    VB_ACCUMULATORS = 0 VB_EACH_ACCUMULATOR(VB_ONE),
+    VB_EPILOGUES = 0 VB_EACH_EPILOGUE(VB_ONE),
+    VB_METRICS = 0 VB_EACH_METRIC(VB_ONE),
+};
 #undef VB_ENUMERATOR
+#undef VB_ONE
 
 typedef enum {
     VB_OK,
@@ -80,12 +121,33 @@ typedef enum {
     VB_NO_MEMORY, /* an allocation failed; the job has stopped */
 } vb_status;
 
-size_t vb_type_size(vb_type type);
-const char *vb_type_name(vb_type type);
-vb_kind vb_type_kind(vb_type type);
-const char *vb_metric_name(vb_metric metric);
-/* 1 if a larger value of this metric is closer, 0 if a smaller one is. */
-int vb_metric_is_similarity(vb_metric metric);
+/* The rows of the tables above, for whoever asks about a type (results' types too), an accumulator, an epilogue or a
+ * metric. */
+typedef struct {
+    const char *name;
+    size_t size; /* bytes of an element */
+    vb_kind kind;
+    vb_type code;         /* of rows' types */
+    vb_coding_way coding; /* likewise */
+} vb_type_info;
+
+typedef struct {
+    const char *name;
+    vb_accumulator accumulator;
+    vb_geometry geometry;
+    vb_epilogue epilogue;
+    int similarity; /* whether larger is closer */
+    int bits_only;
+    int integral;
+} vb_metric_info;
+
+extern const vb_type_info vb_types[];
+extern const char *const vb_accumulators[], *const vb_epilogues[]; /* names */
+extern const vb_metric_info vb_metrics[];
+
+VB_INLINE size_t vb_type_size(vb_type type) { return vb_types[type].size; }
+VB_INLINE const char *vb_type_name(vb_type type) { return vb_types[type].name; }
+VB_INLINE vb_kind vb_type_kind(vb_type type) { return vb_types[type].kind; }
 
 /* ---- the kernel table -------------------------------------------------------------- */
 
@@ -103,9 +165,9 @@ const char *vb_level_active(void);
 
 /* So many multiply-adds (of bits: pairs) in the fastest instruction that this CPU has for the type, in registers:
  * what kernels may be compared with. Returns 0, and has done nothing, if none is known. */
-int vb_limit(vb_type type, double wanted);
+int vb_peak(vb_type type, double wanted);
 /* Loads of a block of memory (a multiple of 512 bytes), so many times over; likewise. */
-int vb_limit_read(const char *block, size_t bytes, size_t times);
+int vb_peak_read(const char *block, size_t bytes, size_t times);
 
 /* ---- one pair ---------------------------------------------------------------------- */
 
@@ -163,7 +225,7 @@ typedef enum { VB_FULL, VB_MIRRORED, VB_CONDENSED } vb_layout;
 
 /* out[i, j] = metric(a[i], b[j]), both sides of one type. Values are not the canonical ones: float32 rows
  * are accumulated in float32, in an order that is the same everywhere (kernels/contract.h), but
- * relative errors of distances stay small (pairwise.c). threads: as in vb_topk_new(). NULL if memory is short. */
+ * relative errors of distances stay small (pairwise.c). threads: how many will run the job, which decides how it is cut. NULL if memory is short. */
 vb_job *vb_pairwise_new(vb_metric metric, size_t d, const vb_rows *a, const vb_rows *b, vb_layout layout, int threads,
                         char *out, ptrdiff_t out_row, ptrdiff_t out_column, vb_type out_type);
 
@@ -197,13 +259,38 @@ int vb_codes_suit(size_t d);
  * read. NULL if memory is short. */
 vb_job *vb_codes_new(vb_metric metric, size_t d, const vb_rows *rows, size_t first, char *panels, float *center);
 
+/* How a search goes about its work (scan.c): it measures rows by their elements, or makes codes first, which rule most
+ * of them out, or uses codes that there are, or has products in float32 rule rows out. */
+#define VB_EACH_PLAN(X) \
+    X(VB_PLAN_ROWS, rows) \
+    X(VB_PLAN_SIEVE, sieve) \
+    X(VB_PLAN_CODES, codes) \
+    X(VB_PLAN_TILES, tiles)
+#define VB_ENUMERATOR(id, name) id,
+#define VB_ONE(...) +1
+typedef enum { VB_EACH_PLAN(VB_ENUMERATOR) } vb_plan;
+enum { VB_PLANS = 0 VB_EACH_PLAN(VB_ONE) };
+#undef VB_ENUMERATOR
+#undef VB_ONE
+extern const char *const vb_plans[]; /* names */
+
+/* What is searched for, in what, and how. */
+typedef struct {
+    vb_metric metric;
+    size_t d;
+    vb_rows queries, corpus;
+    const vb_codes *codes; /* of the corpus, or NULL */
+    vb_where where;
+    /* VB_PLAN_CODES: what is likely to be fastest; VB_PLAN_SIEVE: codes made wherever rows can have them; VB_PLAN_ROWS: no
+     * look at any. Results are the same. */
+    vb_plan plan;
+    int threads; /* how many will run the job: it decides how the rows are split, nothing else */
+} vb_request;
+
 /* The k best corpus rows of each query, best first: indices[q * k + i] and scores[q * k + i], of which
  * vb_values() makes values. A search ranks by scores: smaller is closer, NaN ranks last, ties rank by row. They tell more than
- * values where many similarities round to 1. 1 <= k <= eligible.
- * codes may be NULL. threads: how many threads will run the job (it decides how the rows are split,
- * nothing else). NULL if memory is short. */
-vb_job *vb_topk_new(vb_metric metric, size_t d, const vb_rows *queries, const vb_rows *corpus, const vb_codes *codes,
-                    const vb_where *where, size_t k, int threads, int64_t *indices, double *scores);
+ * values where many similarities round to 1. 1 <= k <= eligible. NULL if memory is short. */
+vb_job *vb_topk_new(const vb_request *request, size_t k, int64_t *indices, double *scores);
 /* After the job is complete: gather what the threads found. */
 void vb_topk_finish(vb_job *job);
 
@@ -212,8 +299,7 @@ void vb_topk_finish(vb_job *job);
  * eligible rows of all parts: else places behind those that are found stay as they were. NULL if memory is short. */
 typedef struct vb_kept vb_kept;
 vb_kept *vb_kept_new(size_t queries, size_t k);
-vb_job *vb_topk_part_new(vb_metric metric, size_t d, const vb_rows *queries, const vb_rows *corpus,
-                         const vb_codes *codes, const vb_where *where, int threads, vb_kept *kept, int64_t first);
+vb_job *vb_topk_part_new(const vb_request *request, vb_kept *kept, int64_t first);
 /* Between jobs, or after the last one: what vb_topk_new() leaves. */
 void vb_kept_emit(vb_kept *kept, int64_t *indices, double *scores);
 /* NULL is allowed. Not while a job uses it. */
@@ -226,8 +312,7 @@ void vb_narrow(size_t n, const double *values, float *out);
 
 /* Every corpus row at least as close as the threshold, for each query. value: the type, float32 or another, to which values will
  * be rounded, and the threshold with them: a row is found if its rounded value is at least as close as the rounded threshold. */
-vb_job *vb_within_new(vb_metric metric, size_t d, const vb_rows *queries, const vb_rows *corpus, const vb_codes *codes,
-                      const vb_where *where, double threshold, vb_type value, int threads);
+vb_job *vb_within_new(const vb_request *request, double threshold, vb_type value);
 /* After the job is complete: offsets[q] .. offsets[q + 1] will hold the rows of query q
  * (queries + 1 numbers); returns the total. */
 int64_t vb_within_offsets(vb_job *job, int64_t *offsets);
@@ -235,17 +320,13 @@ int64_t vb_within_offsets(vb_job *job, int64_t *offsets);
  * what vb_within_offsets() left, and is so again afterwards. */
 void vb_within_emit(vb_job *job, int64_t *offsets, int64_t *indices, double *values);
 
-/* How a search goes about its work (scan.c), and what it has done: pairs of a query and a row that it
- * met, that it compared by codes, and that it measured by their elements. */
-typedef enum { VB_PLAN_ROWS, VB_PLAN_SIEVE, VB_PLAN_CODES } vb_plan;
-/* What searches made from now on do: with VB_PLAN_CODES what is likely to be fastest, with VB_PLAN_SIEVE make codes
- * wherever rows can have them, with VB_PLAN_ROWS never look at any. Results are the same. */
-void vb_use_plan(vb_plan plan);
+/* What a search has done: its plan, and pairs of a query and a row that it visited, that it compared by codes, and that it
+ * measured by their elements. */
 typedef struct {
     vb_plan plan;
-    int64_t met, sifted, rescored;
-} vb_search_told;
-void vb_search_tell(const vb_job *job, vb_search_told *told);
+    int64_t visited, sifted, rescored;
+} vb_search_stats;
+void vb_search_stats_of(const vb_job *job, vb_search_stats *stats);
 
 #ifdef __cplusplus
 }

@@ -1,4 +1,9 @@
-"""The C core compiled without Python, with a program of tests/c/ on top."""
+"""
+The C core compiled without Python, with a program of tests/c/ on top.
+
+``python tests/standalone.py`` compiles nothing: it has the compiler look for warnings, in every file, with the
+preconditions of `VB_DEBUG` and without.
+"""
 
 import platform
 import shutil
@@ -7,7 +12,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-FLAGS = ["-std=c11", "-ffp-contract=off", "-fno-math-errno", "-Wall", "-Wextra", "-Werror"]
+FLAGS = ["-std=c11", "-ffp-contract=off", "-fno-math-errno", "-Wall", "-Wextra", "-Wswitch-enum", "-Werror"]
 AVX2 = ["-mavx2", "-mfma", "-mf16c"]
 AVX512 = ["-mavx512f", "-mavx512vl", "-mavx512dq", "-mavx512bw", *AVX2]
 X86_FLAGS = {
@@ -27,7 +32,7 @@ has_compiler = sys.platform != "win32" and shutil.which("cc") is not None
 def objects(compiler, folder, sources, unit_flags, *more):
     """Compile each unit of the core with its own flags, as setup.py does."""
     made = []
-    for unit in [*sources, *sorted((ROOT / "csrc/kernels").glob("*.c"))]:
+    for unit in [*sources, *sorted((ROOT / "csrc/kernels").rglob("*.c"))]:
         made.append(compiled(compiler, folder, unit, *unit_flags.get(unit.stem, []), *more))
     return made
 
@@ -55,3 +60,16 @@ def output(*command):
     run = subprocess.run(command, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout + run.stderr
     return run.stdout
+
+
+def main():
+    """Whether a switch misses a row of a table, and whatever else the compiler warns of."""
+    for unit in sorted((ROOT / "csrc").rglob("*.c")):
+        for debug in ([], ["-DVB_DEBUG"]):
+            flags = [*FLAGS, *NATIVE_FLAGS.get(unit.stem, []), *debug, "-fsyntax-only"]
+            if subprocess.run(["cc", *flags, f"-I{ROOT / 'csrc'}", str(unit)]).returncode:
+                sys.exit(f"{unit.relative_to(ROOT)} has warnings")
+
+
+if __name__ == "__main__":
+    main()

@@ -170,7 +170,7 @@ def test_indexes_and_their_files(folder):
         (None, r"\(NoneType\) is not an array of numbers$"),
         ("what is love", "a string; make a vector of the text first"),
         (["what", "is love"], "holds texts; make a vector of each first"),
-        (np.array(["what", "is love"]), "has dtype <U7; accepted are .*make a vector of each text first"),
+        (np.array(["what", "is love"]), "has dtype <U7; expected .*make a vector of each text first"),
         (["a.png", "b.png"], "holds paths; read the numbers in them first"),
         (b"\x00\x01", r"bytes; pass np.frombuffer\(corpus, np.float32\)"),
         ([[1.0, 2.0], [3.0]], "nor rows of one length: row 0 has 2 numbers, and row 1 1$"),
@@ -181,7 +181,7 @@ def test_indexes_and_their_files(folder):
         ({"a": 1, "b": "c"}, "pass an array, none of which it has under 'a', 'b'"),
         ([[1.0], {"a": 1}], r"nor rows of numbers of one length; see what is at 1 \(dict\)"),
         (object(), r"\(object\) is not an array of numbers$"),
-        (np.ones(3), r"has shape \(3,\); accepted is \(m, d\); pass np.atleast_2d\(corpus\)"),
+        (np.ones(3), r"corpus: expected shape \(m, d\), got \(3,\); pass np.atleast_2d\(corpus\)"),
     ],
 )
 def test_what_it_is(x, message):
@@ -293,7 +293,7 @@ def test_searches_take_an_index(metric):
             call(metric="euclidean")
         with pytest.raises(ValueError, match="dtype='bits', but the index takes float32"):
             call(dtype="bits")
-    with pytest.raises(ValueError, match="metric='no' is not known"):
+    with pytest.raises(ValueError, match="unknown metric 'no'"):
         vb.topk(Q, index, 1, "no")
     with pytest.raises(ValueError, match="oversample is for a search with rescore"):
         vb.topk(Q, index, 1, oversample=3)

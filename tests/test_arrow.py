@@ -9,7 +9,7 @@ import pytest
 from conftest import same_bits
 
 import vecblade as vb
-from vecblade import _arrays
+from vecblade._rows import arrays
 
 pa = pytest.importorskip("pyarrow")
 
@@ -41,27 +41,27 @@ def test_columns_are_read_where_they_lie(dtype):
         (pa.chunked_array([fixed(x)]), x),
         (pa.table({"x": fixed(x)})["x"], x),
     ):
-        found = _arrays.foreign(column, "a")
+        found = arrays.foreign(column, "a")
         assert same_bits(found, expected)
         assert not found.flags.writeable or not found.size
     flat = pa.array(x.ravel())
     assert np.shares_memory(
-        _arrays.foreign(pa.FixedSizeListArray.from_arrays(flat, 3), "a"), flat.to_numpy(zero_copy_only=True)
+        arrays.foreign(pa.FixedSizeListArray.from_arrays(flat, 3), "a"), flat.to_numpy(zero_copy_only=True)
     )
 
 
 def test_chunks_are_joined():
     x = X.astype(np.float32)
     column = pa.chunked_array([fixed(x), fixed(x)[1:3], fixed(x)[:0], fixed(x)[4:]])
-    assert same_bits(_arrays.foreign(column, "a"), np.concatenate([x, x[1:3], x[4:]]))
+    assert same_bits(arrays.foreign(column, "a"), np.concatenate([x, x[1:3], x[4:]]))
     empty = pa.chunked_array([], pa.list_(pa.float32(), 7))
-    assert _arrays.foreign(empty, "a").shape == (0, 7)
-    assert _arrays.foreign(pa.chunked_array([], pa.list_(pa.int8())), "a").dtype == np.int8
+    assert arrays.foreign(empty, "a").shape == (0, 7)
+    assert arrays.foreign(pa.chunked_array([], pa.list_(pa.int8())), "a").dtype == np.int8
 
 
 def test_lists_of_lists():
     column = pa.array([[[1.0, 2.0], [3.0, 4.0]]] * 3, pa.list_(pa.list_(pa.float64(), 2), 2))
-    assert _arrays.foreign(column[1:], "a").tolist() == [[[1.0, 2.0], [3.0, 4.0]]] * 2
+    assert arrays.foreign(column[1:], "a").tolist() == [[[1.0, 2.0], [3.0, 4.0]]] * 2
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_lists_of_lists():
     [
         (pa.array([[1.0, 2.0], None], pa.list_(pa.float32(), 2)), "has missing values, the first at 1"),
         (pa.array([[1.0, None]], pa.list_(pa.float32())), "has missing values, the first at 0"),
-        (pa.array([[1.0], [1.0, 2.0]]), "of lists of 1 to 2 numbers; accepted are rows of one length"),
+        (pa.array([[1.0], [1.0, 2.0]]), "of lists of 1 to 2 numbers; expected rows of one size"),
         (pa.chunked_array([pa.array([[1.0]]), pa.array([[1.0, 2.0]])]), "has lists of several lengths"),
         (pa.array([["a"]]), "is not an array of numbers"),
         (pa.array([[True, False]]), "is not an array of numbers"),
@@ -82,7 +82,7 @@ def test_columns_that_are_refused(column, message):
 
 def test_missing_values_outside_a_slice_do_not_matter():
     column = pa.array([None, [1.0, 2.0], [3.0, 4.0], None], pa.list_(pa.float32(), 2))
-    assert _arrays.foreign(column[1:3], "a").tolist() == [[1.0, 2.0], [3.0, 4.0]]
+    assert arrays.foreign(column[1:3], "a").tolist() == [[1.0, 2.0], [3.0, 4.0]]
 
 
 def test_a_column_of_numbers_is_a_vector():
@@ -106,7 +106,7 @@ def test_memory_lives_as_long_as_its_array_and_no_longer():
     made = pa.array(np.arange(3_000_000, dtype=np.float32) + 1)  # the sum's memory is NumPy's
     column = pa.FixedSizeListArray.from_arrays(pa.concat_arrays([made, made]), 4)
     for source in (column, pa.chunked_array([column])):
-        found = _arrays.foreign(source, "a")
+        found = arrays.foreign(source, "a")
         found = found[1:]
     del made, column, source
     gc.collect()
@@ -130,7 +130,7 @@ def test_polars():
     pl = pytest.importorskip("polars")
     x = np.random.default_rng(0).random((50, 8), np.float32)
     frame = pl.DataFrame({"id": range(50), "vector": pl.Series(x, dtype=pl.Array(pl.Float32, 8))})
-    assert np.shares_memory(_arrays.foreign(frame["vector"], "a"), _arrays.foreign(frame["vector"], "a"))
+    assert np.shares_memory(arrays.foreign(frame["vector"], "a"), arrays.foreign(frame["vector"], "a"))
     expected = vb.topk(x[3], x, 4)
     for column in (frame["vector"], frame["vector"].arr.to_list()):
         assert same_bits(vb.topk(x[3], column, 4).values, expected.values)

@@ -1,4 +1,8 @@
-"""The command line: results in every format, errors with their exit status, interruption."""
+"""
+The command line: results in every format, errors with their exit status, interruption.
+
+Over 500 lines: every command, and its errors, with the files that they need.
+"""
 
 import csv
 import io
@@ -15,8 +19,9 @@ import pytest
 from conftest import interruptible, same_bits
 
 import vecblade as vb
-from vecblade import _cli, _demo
 from vecblade.__main__ import main
+from vecblade._cli import demo as _demo
+from vecblade._cli import search as _cli
 
 
 @pytest.fixture
@@ -90,7 +95,7 @@ def test_types_that_a_file_cannot_say(files, capsys):
     assert main([*SEARCH, "-k", "3", "--dtype", "bits"]) == 0
     np.save("Q.npy", Q)
     assert main([*SEARCH, "--metric", "hamming"]) == 2
-    assert "queries has dtype float32; accepted are packed bits" in capsys.readouterr().err
+    assert "queries has dtype float32; expected packed bits" in capsys.readouterr().err
 
 
 def test_table(files, capsys):
@@ -127,7 +132,7 @@ def test_output_by_its_suffix(files, capsys):
             os.makedirs("a.b", exist_ok=True)
             assert main(["search", "--corpus", "no.npy", "--queries", "no.npy", "--output", name, *form]) == 2
             suffix = os.path.splitext(name)[1]
-            assert f"--output: {name}: unknown suffix '{suffix}'; accepted are .csv, .json, .npz, .txt" in (
+            assert f"--output: {name}: unknown suffix '{suffix}'; expected .csv, .json, .npz, .txt" in (
                 capsys.readouterr().err
             )
             assert not os.path.exists(name)
@@ -298,16 +303,16 @@ def test_what_is_no_npy(files, capsys):
     for name, reason in {
         "pickle": "it is a pickle",
         "objects": "it holds Python objects, not numbers",
-        "archive": "an archive of several arrays; a single .npy is accepted",
+        "archive": "an archive of several arrays; expected a single .npy file",
         "empty": "it is empty",
-        "text": "it does not begin as one does",
+        "text": "it does not begin with the magic bytes of one",
         **dict.fromkeys(
             ("magic", "version", "header", "damaged", "negative", "code"), "its header is damaged, cut off"
         ),
         "cut": "it is truncated: 1599 bytes of numbers, where its header says 1600",
         "numbers": "it is truncated: 0 bytes of numbers, where its header says 1600",
         "longer": "it is truncated: 1600 bytes of numbers, where its header says 1632",
-        "index": "a saved FlatIndex; a .npy file is accepted",
+        "index": "a saved FlatIndex; expected a .npy file",
         "parquet": "it is a Parquet file",
         "gzip": "it is compressed by gzip",
     }.items():
@@ -389,7 +394,7 @@ def test_a_failed_write_leaves_the_old_file(files, monkeypatch, capsys):
         (["search", "--corpus", ".", "--queries", "Q.npy"], "--corpus: .: there is no Parquet file"),
         (
             ["search", "--corpus", "X.npy", "--queries", "wide.npy"],
-            "queries has rows of 9 numbers and corpus rows of 8",
+            "queries have 9 columns, the corpus 8",
         ),
         ([*SEARCH, "-k", "0"], "k must be at least 1, not 0"),
         ([*SEARCH, "--threshold", "-1"], "threshold must not be negative"),

@@ -13,7 +13,7 @@ from files import parquet, vecs, written
 
 import vecblade as vb
 from vecblade.__main__ import main, parser
-from vecblade._commands import parsers
+from vecblade._cli import parsers
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def test_wrong_truth(files, capsys):
     for arguments, message in (
         (
             ("truth", "X.npy", "Q.npy", "-o", "t.csv"),
-            "--output: t.csv: unknown suffix '.csv'; accepted are .ivecs",
+            "--output: t.csv: unknown suffix '.csv'; expected .ivecs",
         ),
         (("truth", "X.npy", "Q.npy", "-o", "no/t.npz"), "no/t.npz"),
         (("truth", "no.npy", "Q.npy", "-o", "t.npz"), "no.npy: no such file or folder"),

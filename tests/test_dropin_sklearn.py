@@ -1,4 +1,8 @@
-"""`vecblade.sklearn` beside scikit-learn: results, their types, errors, estimators, and the known differences."""
+"""
+`vecblade.sklearn` beside scikit-learn: results, their types, errors, estimators, and the known differences.
+
+Over 500 lines: one function after the other, beside its original.
+"""
 
 import inspect
 import itertools

@@ -17,7 +17,8 @@ BEGIN = """
 import os, signal, sys, threading, time
 import numpy as np
 import vecblade as vb
-from vecblade import _core, _patch, _threads
+from vecblade import _core, _threads
+from vecblade._dropin import patch as _patch
 
 rows = np.random.default_rng(0).standard_normal((30_000, 64)).astype(np.float32)
 wanted = np.argsort(((rows[:40, None].astype(float) - rows[None, :2000]) ** 2).sum(axis=2), axis=1, kind="stable")[:, :5]

@@ -58,10 +58,15 @@ def gaussian(seed, *shape, dtype):
 
 def test_registry_names_what_it_holds():
     for record in REGISTRY:
-        form = "" if record["form"] == "pair" else f"_{record['form']}"
-        assert record["name"] == f"vb_{record['accumulator']}{form}_{record['type']}_{record['isa']}"
-    slots = {(r["accumulator"], r["form"], r["type"]) for r in REGISTRY}
-    scalar = {(r["accumulator"], r["form"], r["type"]) for r in REGISTRY if r["isa"] == "scalar"}
+        form = None if record["form"] == "pair" else record["form"]
+        parts = ("vb", record["accumulator"], form, record["type"], record["unit"])
+        assert record["name"] == "_".join(part for part in parts if part)
+        assert record["slot"] == "/".join(
+            part for part in (record["accumulator"], record["form"], record["type"]) if part
+        )
+    assert len({record["name"] for record in REGISTRY}) == len(REGISTRY)
+    slots = {record["slot"] for record in REGISTRY}
+    scalar = {record["slot"] for record in REGISTRY if record["isa"] == "scalar"}
     assert slots == scalar, "every level falls back on scalar, which must have every kernel"
 
 
@@ -203,28 +208,27 @@ def test_scores_are_those_of_pairs(score):
         s = [max(-1.0, x / math.sqrt(norm * y)) for x, y in zip(sums.tolist(), norms.tolist(), strict=True)]
         s = [x if x < edge else math.nan for x in s]
         wanted = {
-            "dot": sums.tolist(),
-            "sqeuclidean": sums.tolist(),
-            "hamming": sums.tolist(),
-            "euclidean": [math.sqrt(abs(x)) for x in sums.tolist()],
-            "cosine_similarity": s,
-            "cosine": [1.0 - x for x in s],
-            "jaccard": [
+            "raw": sums.tolist(),
+            "squared": sums.tolist(),
+            "root": [math.sqrt(abs(x)) for x in sums.tolist()],
+            "similarity": s,
+            "angular": [1.0 - x for x in s],
+            "unshared": [
                 ((norm + y - x) - x) / (norm + y - x)
                 for x, y in zip(sums.tolist(), norms.tolist(), strict=True)
             ],
         }
-        for metric, number in _core.METRICS.items():
-            values = np.abs(sums) if metric == "euclidean" else sums
+        for epilogue in _core.EPILOGUES:
+            values = np.abs(sums) if epilogue == "root" else sums
             for wide in (False, True):
-                found, unsure = _core.run_score(score[0], number, wide, norm, edge, norms, values)
-                assert same_bits(found, np.array(wanted[metric], dtype=float)), (metric, n)
+                found, unsure = _core.run_score(score[0], epilogue, wide, norm, edge, norms, values)
+                assert same_bits(found, np.array(wanted[epilogue], dtype=float)), (epilogue, n)
                 assert unsure == bool(np.isnan(found).any())
 
 
 def test_scores_are_left_to_others_where_sums_are_extreme(score):
-    def unsure(metric, wide, norms, sums):
-        found, some = _core.run_score(score[0], _core.METRICS[metric], wide, 1.0, 0.75, norms, sums)
+    def unsure(epilogue, wide, norms, sums):
+        found, some = _core.run_score(score[0], epilogue, wide, 1.0, 0.75, norms, sums)
         assert some == bool(np.isnan(found).any())
         return np.flatnonzero(np.isnan(found)).tolist()
 
@@ -232,8 +236,8 @@ def test_scores_are_left_to_others_where_sums_are_extreme(score):
     for place in (0, 7, 19):
         for bad in (0.0, 1e-200, 1e200, np.inf, np.nan):
             odd = np.where(np.arange(20) == place, bad, 1.0)
-            for metric in ("cosine", "cosine_similarity"):
-                assert unsure(metric, False, odd, sums) == [place]
+            for epilogue in ("angular", "similarity"):
+                assert unsure(epilogue, False, odd, sums) == [place]
         for bad, wide, narrow in (
             (0.0, True, False),
             (np.inf, True, False),
@@ -241,12 +245,12 @@ def test_scores_are_left_to_others_where_sums_are_extreme(score):
             (1e-300, True, False),
         ):
             odd = np.where(np.arange(20) == place, bad, 1.0)
-            assert unsure("euclidean", True, norms, odd) == ([place] if wide else [])
-            assert unsure("euclidean", False, norms, odd) == ([place] if narrow else [])
+            assert unsure("root", True, norms, odd) == ([place] if wide else [])
+            assert unsure("root", False, norms, odd) == ([place] if narrow else [])
             if not 0.0 <= bad < 1.0:
-                assert unsure("dot", True, norms, odd) == [place]
+                assert unsure("raw", True, norms, odd) == [place]
     nothing = np.zeros(3)
-    found, some = _core.run_score(score[0], _core.METRICS["jaccard"], False, 0.0, 0.75, nothing, nothing)
+    found, some = _core.run_score(score[0], "unshared", False, 0.0, 0.75, nothing, nothing)
     assert found.tolist() == [0.0] * 3
     assert not some
 

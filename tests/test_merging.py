@@ -33,7 +33,7 @@ def near_duplicates(spread):
     return (centers[rng.integers(0, 20, 6000)] + spread * rng.standard_normal((6000, 24))).astype("f4")
 
 
-@pytest.mark.parametrize("metric", vb._core.METRICS)
+@pytest.mark.parametrize("metric", vb.METRICS)
 def test_keys_rank(metric):
     """By them rows are sorted; they are those of any way to search."""
     bits = metric in ("hamming", "jaccard")

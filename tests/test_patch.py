@@ -12,7 +12,7 @@ import pytest
 from conftest import outcome
 
 import vecblade as vb
-from vecblade import _patch
+from vecblade._dropin import patch as _patch
 
 distance = pytest.importorskip("scipy.spatial.distance")
 pairwise = pytest.importorskip("sklearn.metrics.pairwise")
@@ -65,7 +65,7 @@ def test_everything_is_replaced_and_put_back():
         assert pairwise.PAIRWISE_DISTANCE_FUNCTIONS["l2"] is pairwise.euclidean_distances
         assert pairwise.PAIRWISE_KERNEL_FUNCTIONS["cosine"] is pairwise.cosine_similarity
         for name in ("KNeighborsClassifier", "KNeighborsRegressor", "NearestNeighbors", "LocalOutlierFactor"):
-            assert getattr(neighbors, name).kneighbors.__module__ == "vecblade._neighbors"
+            assert getattr(neighbors, name).kneighbors.__module__ == "vecblade._dropin.neighbors"
     assert in_place() == ORIGINALS
 
 
@@ -238,7 +238,7 @@ from sklearn.metrics.pairwise import cosine_similarity
 from sklearn.neighbors import KNeighborsClassifier
 assert cdist.__module__ == "vecblade.scipy"
 assert cosine_similarity.__module__ == pairwise_distances.__module__ == "vecblade.sklearn"
-assert KNeighborsClassifier.kneighbors.__module__ == "vecblade._neighbors"
+assert KNeighborsClassifier.kneighbors.__module__ == "vecblade._dropin.neighbors"
 import scipy.spatial.distance, sklearn.metrics
 assert scipy.spatial.distance.__spec__.loader.__class__.__module__ == "_frozen_importlib_external"
 vb.unpatch()

@@ -49,7 +49,7 @@ def test_uint16_beside_bfloat16_is_refused(tmp_path):
     for call in calls:
         for given in (whole, codes, whole.astype(">u2")):
             with pytest.raises(
-                TypeError, match=r"has dtype .*, and .* holds bfloat16: if these are whole numbers"
+                TypeError, match=r"has dtype .*, and .* holds bfloat16: if these are integers"
             ):
                 call(given)
     for one in indexes:
@@ -241,7 +241,7 @@ def test_scales_are_of_rows():
     X = np.random.default_rng(0).standard_normal((50, 12)).astype(np.float32)
     made = vb.quantize(X, "global")
     with pytest.raises(
-        ValueError, match=r"corpus has scales of shape \(1, 12\); accepted are one for each row or one"
+        ValueError, match=r"corpus has scales of shape \(1, 12\); expected one for each row or one"
     ):
         vb.topk(X[0], made._replace(scales=np.ones((1, 12), np.float32)), 3, "dot", rescore=X)
     with pytest.raises(ValueError, match=r"not those of rescore: .* over one scale for all rows"):

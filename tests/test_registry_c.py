@@ -6,9 +6,7 @@ import shutil
 import pytest
 from standalone import ARM_FLAGS, NATIVE_FLAGS, ROOT, has_compiler, linked, objects, output
 
-CORE = [
-    ROOT / "csrc" / name for name in ("registry.c", "cpu.c", "metrics.c", "apart.c", "mode.c", "numbers.c")
-]
+CORE = [ROOT / "csrc" / name for name in ("metrics.c", "apart.c", "mode.c", "numbers.c")]
 
 
 def build(compiler, folder, unit_flags, *more):

@@ -9,7 +9,8 @@ import pytest
 from conftest import TYPES, many_rows, same_bits
 
 import vecblade as vb
-from vecblade import _core, _store, _threads
+from vecblade import _core, _threads
+from vecblade._search import store as _store
 
 
 @pytest.fixture(autouse=True)

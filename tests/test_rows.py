@@ -114,12 +114,12 @@ def test_layouts_that_are_not_contiguous(f):
 
 
 def test_a_big_operand_is_copied_in_pieces(monkeypatch):
-    from vecblade import _arrays
+    from vecblade._rows import arrays
 
     a, q = gaussian(50, 16, dtype=np.float64).T[:, :40].copy(order="F"), gaussian(40, seed=1)
     big = np.asfortranarray(gaussian(500, 40))
     whole, pairs = vb.euclidean(q, big), vb.pairwise(a, big)
-    monkeypatch.setattr(_arrays, "PIECE", 1000)
+    monkeypatch.setattr(arrays, "PIECE", 1000)
     assert same_bits(vb.euclidean(q, big), whole)
     assert same_bits(vb.euclidean(a[:, None], big), np.stack([vb.euclidean(x.copy(), big) for x in a]))
     assert same_bits(vb.pairwise(a, big), pairs)
@@ -185,11 +185,11 @@ def test_out_must_not_overlap_what_is_read(f):
 @pytest.mark.parametrize(
     ("a", "b", "error", "message"),
     [
-        (np.ones(3), np.ones(4), ValueError, r"a has rows of 3 numbers and b rows of 4 \(shapes \(3,\) and \(4,\)\)"),
+        (np.ones(3), np.ones(4), ValueError, r"a has 3 columns, b 4 \(shapes \(3,\) and \(4,\)\)"),
         (np.ones((2, 3)), np.ones((4, 3)), ValueError, r"leading axes of a \(2, 3\) and b \(4, 3\) do not broadcast"),
         (np.float32(1), np.ones(3), ValueError, "a is a single number"),
         (np.ones(3), 2.0, ValueError, "b is a single number"),
-        (np.ones(3, complex), np.ones(3), TypeError, "a has dtype complex128; accepted are real numbers$"),
+        (np.ones(3, complex), np.ones(3), TypeError, "a has dtype complex128; expected real numbers$"),
         (np.ones(3), np.ones(3, bool), TypeError, r"b has dtype bool; pass b.astype"),
         (np.ones(3, np.longdouble), np.ones(3), TypeError, r"a has dtype .*astype\(np.float64\)"),
         (np.array(["x", "y"]), np.ones(2), TypeError, "a has dtype <U1"),

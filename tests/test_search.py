@@ -1,5 +1,6 @@
 """`topk`, `within` and `pairwise` against the reference, and what they refuse."""
 
+import re
 import subprocess
 import sys
 import tracemalloc
@@ -11,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import vecblade as vb
-from vecblade import _arrays, _core
+from vecblade import _core
 from vecblade import reference as ref
+from vecblade._rows import arrays
 
 
 @st.composite
@@ -165,7 +167,7 @@ def test_a_corpus_in_pieces(monkeypatch, metric):
     Q = X[[0, 100, 300]]
     where = rng.random(600) < 0.5
     wide = X.astype(np.float64)
-    monkeypatch.setattr(_arrays, "PIECE", 700)
+    monkeypatch.setattr(arrays, "PIECE", 700)
     for options in ({}, {"where": where}, {"where": np.flatnonzero(where)}):
         for k in (1, 20, 1000):
             found = vb.topk(Q, X, k, metric, **options)
@@ -248,10 +250,10 @@ X3 = np.ones((4, 3), np.float32)
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: vb.topk(X3, X3[0], 1), ValueError, r"corpus has shape \(3,\); accepted is \(m, d\)"),
-        (lambda: vb.topk(X3[None], X3, 1), ValueError, r"queries has shape \(1, 4, 3\); accepted is \(d,\) or \(n, d\)"),
-        (lambda: vb.topk(X3[:, :2], X3, 1), ValueError, "queries has rows of 2 numbers and corpus rows of 3"),
-        (lambda: vb.topk(1.0, X3, 1), ValueError, r"queries has shape \(\)"),
+        (lambda: vb.topk(X3, X3[0], 1), ValueError, r"corpus: expected shape \(m, d\), got \(3,\)"),
+        (lambda: vb.topk(X3[None], X3, 1), ValueError, r"queries: expected shape \(d,\) or \(n, d\), got \(1, 4, 3\)"),
+        (lambda: vb.topk(X3[:, :2], X3, 1), ValueError, "queries have 2 columns, the corpus 3"),
+        (lambda: vb.topk(1.0, X3, 1), ValueError, r"queries: expected shape \(d,\) or \(n, d\), got \(\)"),
         (lambda: vb.topk(X3, None, 1), TypeError, r"corpus \(NoneType\)"),
         (lambda: vb.topk(X3, X3 * 1j, 1), TypeError, "corpus has dtype complex"),
         (lambda: vb.topk(X3, X3, 0), ValueError, "k must be at least 1, not 0"),
@@ -259,8 +261,8 @@ X3 = np.ones((4, 3), np.float32)
         (lambda: vb.topk(X3, X3, 2.0), TypeError, "k must be an integer"),
         (lambda: vb.topk(X3, X3, True), TypeError, "k must be an integer"),
         (lambda: vb.topk(X3, X3, None), TypeError, "k must be an integer"),
-        (lambda: vb.topk(X3, X3, 1, "l2"), ValueError, "metric='l2' is not known; known are 'dot', 'cosine_similarity'"),
-        (lambda: vb.topk(X3, X3, 1, ["dot"]), ValueError, "is not known"),
+        (lambda: vb.topk(X3, X3, 1, "l2"), ValueError, r"unknown metric 'l2'; did you mean 'euclidean'\? Known: 'dot', 'cosine_similarity'"),
+        (lambda: vb.topk(X3, X3, 1, ["dot"]), ValueError, r"unknown metric \['dot'\]"),
         (lambda: vb.topk(X3, X3, 1, where=np.ones(3, bool)), ValueError, r"where is a mask of shape \(3,\); .*\(4,\)"),
         (lambda: vb.topk(X3, X3, 1, where=np.ones((4, 1), bool)), ValueError, "where is a mask of shape"),
         (lambda: vb.topk(X3, X3, 1, where=[0, 4]), ValueError, "where has row ids from 0 to 4; the corpus has rows 0 to 3"),
@@ -274,18 +276,50 @@ X3 = np.ones((4, 3), np.float32)
         (lambda: vb.within(X3, X3, float("inf"), "dot"), ValueError, "threshold must be finite"),
         (lambda: vb.within(X3, X3, "near"), TypeError, "threshold must be a number, not 'near'"),
         (lambda: vb.within(X3, X3, None), TypeError, "threshold must be a number"),
-        (lambda: vb.within(X3, X3, 1, "x"), ValueError, "metric='x'"),
-        (lambda: vb.pairwise(X3[0]), ValueError, r"A has shape \(3,\); accepted is \(n, d\)"),
-        (lambda: vb.pairwise(X3, X3[0]), ValueError, r"B has shape \(3,\); accepted is \(m, d\)"),
-        (lambda: vb.pairwise(X3, X3[:, :2]), ValueError, "A has rows of 3 numbers and B rows of 2"),
-        (lambda: vb.pairwise(X3, metric="manhattan"), ValueError, "metric='manhattan'"),
+        (lambda: vb.within(X3, X3, 1, "x"), ValueError, "unknown metric 'x'"),
+        (lambda: vb.pairwise(X3[0]), ValueError, r"A: expected shape \(n, d\), got \(3,\)"),
+        (lambda: vb.pairwise(X3, X3[0]), ValueError, r"B: expected shape \(m, d\), got \(3,\)"),
+        (lambda: vb.pairwise(X3, X3[:, :2]), ValueError, "A has 3 columns, B 2"),
+        (lambda: vb.pairwise(X3, metric="manhattan"), ValueError, "unknown metric 'manhattan'; there is no L1 distance. Known: "),
         (lambda: vb.pairwise(X3, out=np.empty((4, 4))), ValueError, "out has shape .*<f8"),
-        (lambda: vb.normalize(np.ones((2, 2, 2))), ValueError, r"X has shape \(2, 2, 2\); accepted is \(d,\) or \(n, d\)"),
+        (lambda: vb.normalize(np.ones((2, 2, 2))), ValueError, r"X: expected shape \(d,\) or \(n, d\), got \(2, 2, 2\)"),
     ],
 )  # fmt: skip
 def test_what_is_refused(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("l2", "did you mean 'euclidean'?"),
+        ("METRIC_INNER_PRODUCT", "did you mean 'dot'?"),
+        ("ip", "did you mean 'dot'?"),
+        ("cos", "did you mean 'cosine'?"),
+        ("Cosine", "did you mean 'cosine'?"),
+        ("cosine-similarity", "did you mean 'cosine_similarity'?"),
+        ("euclidian", "did you mean 'euclidean'?"),
+        ("L2_squared", "did you mean 'sqeuclidean'?"),
+        (vb.jaccard, "did you mean 'jaccard'?"),
+        ("cityblock", "there is no L1 distance."),
+        ("chebyshev", None),
+        ("", None),
+        (3, None),
+    ],
+)
+def test_an_unknown_metric_may_have_meant(name, meant):
+    said = f"unknown metric {name!r}{'.' if meant is None else f'; {meant}'} Known: "
+    for call in (
+        lambda: vb.topk(X3, X3, 1, name),
+        lambda: vb.within(X3, X3, 1.0, name),
+        lambda: vb.explain(X3, X3, 1, name),
+        lambda: vb.pairwise(X3, metric=name),
+        lambda: vb.FlatIndex(X3, name),
+    ):
+        with pytest.raises(ValueError, match=f"^{re.escape(said)}") as refused:
+            call()
+        assert str(refused.value).endswith("Known: " + ", ".join(map(repr, vb.METRICS)))
 
 
 def test_pairwise_out():
@@ -350,7 +384,7 @@ def test_the_screen_where_float32_over_and_underflows(isa, metric, scale):
 
 def test_within_some_rows_of_a_corpus_in_pieces(monkeypatch):
     """Converted a piece at a time, of which only one, and not the first, holds rows that may be found."""
-    monkeypatch.setattr(vb._arrays, "PIECE", 4000)
+    monkeypatch.setattr(arrays, "PIECE", 4000)
     X = np.random.default_rng(0).integers(-9, 10, (900, 20))
     for corpus in (X, X.astype(">f4"), np.asfortranarray(X.astype(np.float32)), X.astype(np.int8)):
         queries = X[800:802].astype(np.float32)

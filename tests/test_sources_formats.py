@@ -220,7 +220,7 @@ def test_datasets_of_pyarrow(tmp_path):
         TypeError, match="a dataset with a filter, which pyarrow keeps to itself; pass the dataset"
     ):
         vb.open(dataset.filter(datasets.field("id") < 30))
-    with pytest.raises(TypeError, match="a dataset of InMemoryDataset; accepted are datasets of Parquet"):
+    with pytest.raises(TypeError, match="a dataset of InMemoryDataset; expected datasets of Parquet"):
         vb.open(datasets.dataset(table(rows)))
 
 

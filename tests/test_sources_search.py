@@ -12,7 +12,8 @@ import pytest
 from files import parquet, rows_for, table
 
 import vecblade as vb
-from vecblade import _core, _search
+from vecblade import _core
+from vecblade._search import engine
 from vecblade._sources import ahead as reading
 from vecblade._sources import base
 
@@ -131,7 +132,7 @@ def test_eligible_rows(tmp_path, monkeypatch):
     ):
         same(vb.topk(rows[:20], source, 9, where=where), vb.topk(rows[:20], rows, 9, where=where))
         same(vb.within(rows[:20], source, 4.0, where=where), vb.within(rows[:20], rows, 4.0, where=where))
-    with pytest.raises(ValueError, match=r"where is a mask of shape \(3,\); accepted is \(5000,\)"):
+    with pytest.raises(ValueError, match=r"where is a mask of shape \(3,\); expected \(5000,\)"):
         vb.topk(rows[:20], source, 9, where=[True, False, True])
 
 
@@ -139,7 +140,7 @@ def test_eligible_rows(tmp_path, monkeypatch):
 
 
 def test_many_queries_go_in_passes(monkeypatch, tmp_path):
-    monkeypatch.setattr(_search, "PASS", 0)  # then 256 queries share one
+    monkeypatch.setattr(engine, "PASS", 0)  # then 256 queries share one
     rows, queries = gaussian(9, 2000, 16), gaussian(10, 700, 16)
     np.save(tmp_path / "x.npy", rows)
     np.save(tmp_path / "q.npy", queries)
@@ -171,7 +172,7 @@ def test_progress(tmp_path, monkeypatch):
     search(tmp_path / "x.npy", lambda *told: seen.append(told))
     assert len(seen) < 3
     seen.clear()
-    monkeypatch.setattr(_search, "PAUSE", 0.0)
+    monkeypatch.setattr(engine, "PAUSE", 0.0)
     for corpus, all_ in ((tmp_path / "x.npy", total), (vb.open(iter(blocks_of(rows, 400))), math.inf)):
         search(corpus, lambda *told: seen.append(told))
         assert [done for done, _ in seen] == sorted(done for done, _ in seen)
@@ -341,5 +342,5 @@ def test_rows_of_a_source_are_not_converted_at_once(tmp_path):
     np.save(tmp_path / "x.npy", rows)
     with pytest.raises(TypeError, match=r"^queries .*but a path"):
         vb.topk(str(tmp_path / "x.npy"), rows, 1)
-    with pytest.raises(ValueError, match=r"queries has rows of 3 numbers and corpus rows of 24"):
+    with pytest.raises(ValueError, match=r"queries have 3 columns, the corpus 24"):
         vb.topk([1.0, 2.0, 3.0], tmp_path / "x.npy", 1)

@@ -13,10 +13,11 @@ from vecblade import _core
 
 BLOCK = 64  # of a tile's sums
 PANEL = 32  # rows of a sieve
+EPILOGUES = tuple(name for name in _core.EPILOGUES if name != "unshared")  # of tiles: bits have none
 LENGTHS = (*range(10), 31, 32, 33, 63, 64, 65, 127, 128, 129, 200)
 
 tile = kernels_of("tile")
-tally = kernels_of("tally")
+products = kernels_of("products")
 sieve = kernels_of("sieve")
 encode = kernels_of("encode")
 
@@ -51,7 +52,7 @@ def is_direct(tile):
 
 
 def epilogues_of(tile):
-    return ("squared", "root") if is_direct(tile) else _core.EPILOGUES
+    return ("squared", "root") if is_direct(tile) else EPILOGUES
 
 
 def chained(tile, rows, columns):
@@ -126,7 +127,7 @@ def test_tiles_of_all_levels_agree(tile):
                 assert same_bits(part, values[at : at + height, to : to + width])
 
 
-@pytest.mark.parametrize("epilogue", _core.EPILOGUES)
+@pytest.mark.parametrize("epilogue", EPILOGUES)
 def test_epilogues(tile, epilogue):
     if epilogue not in epilogues_of(tile):
         return
@@ -173,7 +174,7 @@ def test_a_tile_is_not_sure_of_nan(tile):
         assert not (epilogue == "raw" or is_direct(tile)) or all(bits >> 2 & 1 for bits in unsure)
     # Of infinite sums the epilogues know by the row's own number.
     unknown = np.full(len(columns), np.nan, dtype)
-    for epilogue in () if is_direct(tile) else _core.EPILOGUES[1:]:
+    for epilogue in () if is_direct(tile) else [name for name in EPILOGUES if name != "raw"]:
         _, unsure = run(tile, rows, columns, epilogue, 0.1, np.finfo(dtype).max, None, unknown)
         assert set(unsure) == {2 ** len(columns) - 1}
 
@@ -207,10 +208,10 @@ def test_a_tile_of_strided_rows(tile):
 # ---- sieves -------------------------------------------------------------------------------
 
 
-def panel_of(codes, unit, extent):
+def panel_of(codes, unit, norm_term):
     """vb_panel: codes of 32 rows as bytes, and their two numbers."""
     head = np.zeros(80, np.float32)
-    head[:32], head[32:64] = unit, extent
+    head[:32], head[32:64] = unit, norm_term
     return np.concatenate([head.view(np.uint8), panel_codes(codes).ravel()])
 
 
@@ -221,28 +222,19 @@ def panel_codes(codes):
     return np.ascontiguousarray(padded.reshape(PANEL, -1, 4).transpose(1, 0, 2))
 
 
-def query_codes(codes, group):
-    """vb_coded.codes: groups of queries, four codes of each in turn."""
-    count, d = codes.shape
-    padded = np.zeros((count, -(-d // 4) * 4), np.int8)
-    padded[:, :d] = codes
-    return np.ascontiguousarray(padded.reshape(count // group, group, -1, 4).transpose(0, 2, 1, 3))
+def query_codes(kernel, codes, group):
+    return _core.pack_codes(kernel[0], codes.astype(np.uint8).view(np.int8), group)
 
 
-def sift(sieve, rows, unit, extent, queries, a, t, k, group):
+def sift(sieve, rows, unit, norm_term, queries, a, t, k, group):
     """`rows` and `queries` are what the products are of: codes less 128, or bytes of bits."""
     number, record = sieve
     d, bits = rows.shape[1], record["type"] == "b1"
     bias = (0 if bits else 128) * queries.sum(axis=1, dtype=np.int32)
-    panel = panel_of(rows if bits else rows + 128, unit, extent)
-    codes = query_codes(queries.astype(np.uint8).view(np.int8), group)
+    panel = panel_of(rows if bits else rows + 128, unit, norm_term)
+    codes = query_codes(sieve, queries, group)
     masks = _core.run_sieve(number, d, panel, group, codes, bias, a, t, k)
     return np.array([[mask >> r & 1 for r in range(PANEL)] for mask in masks], bool)
-
-
-def groups_of(sieve):
-    most = sieve[1]["shape"][0]
-    return sorted({1, most} | ({4} if most > 4 else set()))
 
 
 def codes_for(record, seed, n, d, extreme=False):
@@ -254,7 +246,8 @@ def codes_for(record, seed, n, d, extreme=False):
             rows, queries = rows | 255, queries | 255
         unpacked = [np.unpackbits(x.astype(np.uint8), axis=1).astype(int) for x in (queries, rows)]
         return rows, queries, unpacked[0] @ unpacked[1].T
-    low, high = (-128, 127) if record["form"] == "tally" else (-record["limit"], record["limit"])
+    most = record["largest_code"]
+    low, high = (-128, 127) if record["form"] == "products" else (-most, most)
     rows, queries = random.integers(-128, 128, (PANEL, d)), random.integers(low, high + 1, (n, d))
     if extreme:
         rows = np.where(random.random((PANEL, 1)) < 0.5, -128, 127) * np.ones((1, d), int)
@@ -266,13 +259,13 @@ def codes_for(record, seed, n, d, extreme=False):
 def test_a_sieve_keeps_its_promise(sieve, extreme):
     """A dot product of codes at, just over and just under what a row has to reach."""
     for d in (*range(1, 20), 63, 64, 65, 128, 515, 4096):
-        for group in groups_of(sieve):
+        for group in sieve[1]["groups"]:
             random = np.random.default_rng(d)
             rows, queries, products = codes_for(sieve[1], d, 2 * group, d, extreme)
             products = products.astype(np.float32)
             unit = np.ones(PANEL, np.float32)
             unit[3] = np.nan
-            extent = random.integers(1, 9, PANEL).astype(np.float32)
+            norm_term = random.integers(1, 9, PANEL).astype(np.float32)
             t = random.integers(-3, 4, 2 * group).astype(np.float32)
             k = random.integers(0, 5, 2 * group).astype(np.float32)
             if extreme:
@@ -280,9 +273,9 @@ def test_a_sieve_keeps_its_promise(sieve, extreme):
             for nudge in (-1, 0, 1):
                 # Reached, by whole numbers that float32 holds, in row 7; in others by more or less.
                 step = np.maximum(1, np.spacing(np.abs(products[:, 7])))
-                a = products[:, 7] - (t * extent[7] - k) + nudge * step
-                passed = sift(sieve, rows, unit, extent, queries, a, t, k, group)
-                expected = ~(products < a[:, None] * unit + (t[:, None] * extent - k[:, None]))
+                a = products[:, 7] - (t * norm_term[7] - k) + nudge * step
+                passed = sift(sieve, rows, unit, norm_term, queries, a, t, k, group)
+                expected = ~(products < a[:, None] * unit + (t[:, None] * norm_term - k[:, None]))
                 assert (passed == expected).all()
                 assert passed[:, 3].all(), "a row without codes is never ruled out"
                 assert passed[:, 7].all() == (nudge <= 0)
@@ -302,30 +295,29 @@ def test_a_sieve_rules_out_what_infinity_says(sieve):
     assert sift(sieve, rows, one, far, queries, zero, zero, zero, n).all()
 
 
-def test_a_tally_counts(tally):
-    """Any codes, -128 too, at any length; modulo 2^32 where they are too long for it."""
-    number, record = tally
+def test_products_of_any_codes(products):
+    """-128 too, at any length; modulo 2^32 where they are too long for it."""
+    number, record = products
     for d in (*range(0, 20), 63, 64, 65, 515, 4096, 140_000):
         for extreme in (False, True):
-            rows, queries, products = codes_for(record, d, record["shape"][0], d, extreme)
+            rows, queries, wanted = codes_for(record, d, record["shape"][0], d, extreme)
             bits = record["type"] == "b1"
             if not bits:  # the panel's codes are unsigned, and nothing is taken off
-                products = queries @ (rows + 128).T
+                wanted = queries @ (rows + 128).T
             panel = panel_codes(rows if bits else rows + 128)
-            codes = query_codes(queries.astype(np.uint8).view(np.int8), len(queries))[0]
-            found = _core.run_tally(number, d, panel, codes)
-            assert (found == products.astype(np.int64).astype(np.int32)).all(), d
+            found = _core.run_products(number, d, panel, query_codes(products, queries, len(queries)))
+            assert (found == wanted.astype(np.int64).astype(np.int32)).all(), d
 
 
 @needs_guard_pages
-def test_a_tally_reads_nothing_beyond(tally):
-    number, record = tally
+def test_products_read_nothing_beyond(products):
+    number, record = products
     for d in (4, 64, 68):
         rows, queries, _ = codes_for(record, d, record["shape"][0], d)
         panel = panel_codes(rows + 128)
-        codes = query_codes(queries.astype(np.uint8).view(np.int8), len(queries))[0]
+        codes = query_codes(products, queries, len(queries))
         guarded = [GuardedRow(x.ravel(), True).row.reshape(x.shape) for x in (panel, codes)]
-        assert (_core.run_tally(number, d, *guarded) == _core.run_tally(number, d, panel, codes)).all()
+        assert (_core.run_products(number, d, *guarded) == _core.run_products(number, d, panel, codes)).all()
 
 
 def test_run_functions_refuse_what_does_not_fit():
@@ -335,16 +327,18 @@ def test_run_functions_refuse_what_does_not_fit():
     )
     with pytest.raises(ValueError, match="whole groups"):
         _core.run_sieve(sieve[0], 8, None, 2, None, np.zeros(3), None, None, None)
+    with pytest.raises(ValueError, match="such groups"):
+        _core.pack_codes(sieve[0], np.zeros((3, 8), np.int8), 2)
     with pytest.raises(ValueError, match="is no tile"):
         run((sieve[0], tile[1]), *operands(tile, 3))
     with pytest.raises(ValueError, match="as many rows"):
         run(tile, *(x[:-1] for x in operands(tile, 3)))
     with pytest.raises(ValueError, match="of shape"):
         _core.run_encode(encode[0], np.zeros(3, np.float32), np.zeros(3, np.float32))
-    with pytest.raises(ValueError, match="is no tally"):
-        _core.run_tally(tile[0], 8, None, None)
+    with pytest.raises(ValueError, match="is no products"):
+        _core.run_products(tile[0], 8, None, None)
     with pytest.raises(ValueError, match="is no score"):
-        _core.run_score(tile[0], 0, False, 1.0, 0.9, np.ones(3), np.ones(3))
+        _core.run_score(tile[0], "raw", False, 1.0, 0.9, np.ones(3), np.ones(3))
 
 
 # ---- encoders -----------------------------------------------------------------------------
@@ -369,12 +363,12 @@ def check_encoding(encode, x, center):
     for name, wanted in (
         ("square", np.sum(wide * wide)),
         ("norm", np.sum(x.astype(np.float64) ** 2)),
-        ("reach", np.sum(exact * exact)),
+        ("code", np.sum(exact * exact)),
     ):
         assert found[name] == pytest.approx(wanted, rel=relative), name
     # What is lost may have been rounded once more, as a part of the codes.
-    lost, reach = np.sqrt(np.sum((wide * float(unit) - exact) ** 2)), np.sqrt(found["reach"])
-    assert np.sqrt(found["loss"]) == pytest.approx(lost, rel=relative, abs=2.0**-23 * reach)
+    residual, code = np.sqrt(np.sum((wide * float(unit) - exact) ** 2)), np.sqrt(found["code"])
+    assert np.sqrt(found["residual"]) == pytest.approx(residual, rel=relative, abs=2.0**-23 * code)
 
 
 def test_encoding_at_every_length(encode):

@@ -1,4 +1,8 @@
-"""Files are written whole or not at all, wherever they go: what `FlatIndex.save` and the command line do to a path."""
+"""
+Files are written whole or not at all, wherever they go: what `FlatIndex.save` and the command line do to a path.
+
+Over 500 lines: every way in which a write can fail, for each writer.
+"""
 
 import errno
 import os
@@ -336,7 +340,7 @@ def test_what_is_no_file_is_not_waited_for(tmp_path, monkeypatch, capsys):
     os.symlink("pipe", "link")
     for path in ("pipe", "link", "/dev/null", "/dev/zero"):
         for mmap in (True, False):
-            with pytest.raises(ValueError, match="it is a pipe or a device; accepted is a regular file"):
+            with pytest.raises(ValueError, match="it is a pipe or a device; expected a regular file"):
                 vb.FlatIndex.load(path, mmap=mmap)
         for files in (["X.npy", path], [path, "X.npy"]):
             assert main(["search", "--corpus", files[0], "--queries", files[1]]) == 2

@@ -20,7 +20,7 @@
 
 #define VD_COUNT (VB_LANES / VD_LANES)
 /* vb_size_of_<type>: bytes an element. */
-#define VB_SIZE_OF(id, name, element, kind) vb_size_of_##name = sizeof(element),
+#define VB_SIZE_OF(id, name, element, ...) vb_size_of_##name = sizeof(element),
 enum { VB_EACH_TYPE(VB_SIZE_OF) };
 #undef VB_SIZE_OF
 
@@ -30,7 +30,7 @@ enum { VB_EACH_TYPE(VB_SIZE_OF) };
 #define VB_GROUP(sums) \
     (VD_COUNT * (sums) <= VD_REGISTERS ? VD_COUNT : VD_COUNT / 2 * (sums) <= VD_REGISTERS ? VD_COUNT / 2 : VD_COUNT / 4)
 
-/* How many rows that are near meet the query at once: each vector of the query is then loaded once for all of them,
+/* How many cached rows meet the query at once: each vector of the query is then loaded once for all of them,
  * and loads bound the loop over rows in cache. As many as leave all their accumulators in registers. 10,000 x 128
  * float32: dot, sqdiff and dotnorm in 0.95, 0.84 and 0.78 of the time. From memory it is the other way round, for the
  * hardware's prefetcher follows one stream best: 33 against 39 GB/s (Zen 5). */
@@ -55,7 +55,7 @@ VB_INLINE void vb_step(vb_accumulator accumulator, int with_aa, vd a, vd x, vd l
 
 /* Settle the sign of zero and the bits of NaN. In a loop of its own over many sums it
  * vectorises; in the loop over rows it cost a branch a row. */
-VB_INLINE double vb_settle(double sum) { return sum == sum ? sum + 0.0 : (double)NAN; }
+VB_INLINE double vb_canonicalize(double sum) { return sum == sum ? sum + 0.0 : (double)NAN; }
 
 /* Fold the lanes of one sum. */
 VB_INLINE double vb_fold(vd lanes[VD_COUNT])

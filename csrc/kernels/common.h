@@ -2,6 +2,7 @@
 #ifndef VB_KERNELS_COMMON_H
 #define VB_KERNELS_COMMON_H
 
+#include "../util.h"
 #include "contract.h"
 
 #if defined(__clang__)
@@ -14,13 +15,13 @@
 
 /* Ask for a line to be brought into L1, to be read or to be written; or into L2. */
 #if defined(__GNUC__)
-#define VB_FETCH(p) __builtin_prefetch(p)
-#define VB_FETCH_OUT(p) __builtin_prefetch(p, 1)
-#define VB_FETCH_L2(p) __builtin_prefetch(p, 0, 2)
+#define VB_PREFETCH(p) __builtin_prefetch(p)
+#define VB_PREFETCH_OUT(p) __builtin_prefetch(p, 1)
+#define VB_PREFETCH_L2(p) __builtin_prefetch(p, 0, 2)
 #else
-#define VB_FETCH(p) (void)(p)
-#define VB_FETCH_OUT(p) (void)(p)
-#define VB_FETCH_L2(p) (void)(p)
+#define VB_PREFETCH(p) (void)(p)
+#define VB_PREFETCH_OUT(p) (void)(p)
+#define VB_PREFETCH_L2(p) (void)(p)
 #endif
 
 /* The compiler shall step this address as it is, not make it from a base and an index: with indexed loads 100,000 x 768
@@ -53,7 +54,7 @@ VB_INLINE size_t vb_rows_ahead(size_t row_bytes) { return VB_AHEAD / (row_bytes 
 
 /* How far from row r of n the row lies that is to be asked for while r is read. It need not be there: a request for
  * an address that is not mapped is dropped. */
-VB_INLINE ptrdiff_t vb_further(const vb_view *rows, size_t r, size_t n, size_t ahead)
+VB_INLINE ptrdiff_t vb_prefetch_offset(const vb_view *rows, size_t r, size_t n, size_t ahead)
 {
     const size_t later = r + ahead;
     ptrdiff_t steps = (ptrdiff_t)ahead;
@@ -62,11 +63,11 @@ VB_INLINE ptrdiff_t vb_further(const vb_view *rows, size_t r, size_t n, size_t a
     return (ptrdiff_t)((size_t)steps * (size_t)rows->stride);
 }
 
-/* The lines of `bytes` bytes at x + further. */
-VB_INLINE void vb_fetch_lines(const char *x, ptrdiff_t further, size_t bytes)
+/* The lines of `bytes` bytes at x + offset. */
+VB_INLINE void vb_prefetch_lines(const char *x, ptrdiff_t offset, size_t bytes)
 {
     for (size_t i = 0; i < bytes; i += 64)
-        VB_FETCH_L2((const char *)((uintptr_t)x + (uintptr_t)further + i));
+        VB_PREFETCH_L2((const char *)((uintptr_t)x + (uintptr_t)offset + i));
 }
 
 /* The most sums that one accumulator keeps. */

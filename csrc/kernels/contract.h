@@ -6,7 +6,7 @@
  *   sqdiff   sum (a[i] - x[i])^2
  *   dotnorm  sum a[i] * x[i], and sum x[i]^2 (and sum a[i]^2 in the pair form)
  *
- * Of whole numbers and bits every sum is exact, up to 2^53. Of real numbers it is the canonical one, so that its
+ * Of integers and bits every sum is exact, up to 2^53. Of real numbers it is the canonical one, so that its
  * bits do not depend on the ISA:
  *
  *   - each element is widened to float64 (exact), and a difference is rounded to float64;
@@ -40,7 +40,7 @@ typedef struct {
     const char *base;
     ptrdiff_t stride;
     const int64_t *ids; /* or NULL */
-    int near;           /* whether the rows are likely to be in cache: a hint */
+    int cached;         /* whether the rows are likely to be in cache: a hint */
 } vb_view;
 
 VB_INLINE const char *vb_row(const vb_view *view, size_t r)
@@ -48,7 +48,7 @@ VB_INLINE const char *vb_row(const vb_view *view, size_t r)
     return view->base + (view->ids ? (ptrdiff_t)view->ids[r] : (ptrdiff_t)r) * view->stride;
 }
 
-/* query: d elements, of the kernel's type if that is whole or bits, else float64 (vb_query_type); rows: n rows
+/* query: d elements, of the kernel's type if that is an integer or bits, else float64 (vb_query_type); rows: n rows
  * of d elements of the kernel's type.
  * sums[r]: dot or sqdiff of the query and row r; norms[r]: row r with itself (dotnorm only,
  * else not used and may be NULL). */
@@ -62,13 +62,13 @@ typedef void vb_rows_kernel(const void *query, const vb_view *rows, size_t n, si
  *   dotnorm  s * |s| < slope * n, and low <= n, and n is finite */
 typedef struct {
     float limit, slope, low;
-} vb_limits;
+} vb_screen_bounds;
 
 /* Positions of the rows, of n, that are not ruled out: ascending in passed[]; returns how many. The
  * sums are not canonical, but between a term and its sum, and in the test, lie at most d / 32 + 12
- * roundings. Of float32 rows only; a level may lack them, and then screens nothing. */
-typedef size_t vb_screen_kernel(const float *query, const vb_view *rows, size_t n, size_t d, const vb_limits *limits,
-                                uint32_t *passed);
+ * roundings. Of float32 rows only. */
+typedef size_t vb_screen_kernel(const float *query, const vb_view *rows, size_t n, size_t d,
+                                const vb_screen_bounds *bounds, uint32_t *passed);
 
 /* Sums that are made where those of the accumulator do not tell the value (apart.c), canonical too. With
  * a' = scale_a a and x' = scale_x x, each rounded:
@@ -88,7 +88,7 @@ typedef void vb_apart_kernel(const void *a, const void *x, size_t d, const vb_ap
 
 /* What a value needs beside the sums of its row. */
 typedef struct {
-    vb_metric metric;
+    vb_epilogue epilogue;
     int wide;    /* whether an element is float64, so that squares may leave the range of float64 */
     double norm; /* of the query, squared; for the cosines a safe one (epilogues.h) */
     double edge; /* cosines from here on are told by residuals (vb_near_edge) */
@@ -115,8 +115,6 @@ typedef int vb_score_kernel(const vb_scoring *scoring, size_t n, const double *s
  *   VB_ROOT        the root of that                   the same
  *
  * Each operation is rounded to T, in the order written. For bfloat16 rows T is float32. */
-typedef enum { VB_RAW, VB_SQUARED, VB_ROOT, VB_SIMILARITY, VB_ANGULAR } vb_epilogue;
-
 typedef struct {
     vb_epilogue epilogue;
     double low, high;
@@ -137,7 +135,7 @@ typedef struct {
 typedef void vb_tile_kernel(const vb_view *rows, const void *panel, size_t d, const vb_finish *finish, void *out,
                             ptrdiff_t out_stride, uint64_t *unsure);
 
-/* ---- codes: rows in int8, for the sieve of a search (codes.c has the bound) ---------- */
+/* ---- codes: rows in int8, for the sieve of a search (bound.c has the bound) ---------- */
 
 #define VB_PANEL 32
 
@@ -149,46 +147,57 @@ typedef void vb_tile_kernel(const vb_view *rows, const void *panel, size_t d, co
 /* Of bits, the bytes of a row are its codes as they are.
  */
 typedef struct {
-    float unit[VB_PANEL];   /* 1 / scale; NaN: this row has no codes, and is never ruled out */
-    float extent[VB_PANEL]; /* a length of the row, over its scale (which one: codes.c) */
-    float loss, reach;      /* the most that any of the rows lost to rounding, and the longest code: lengths */
-    float exponent;         /* rows were multiplied by this power of two before */
-    uint32_t repeats;       /* bit r: row r has the bytes of the row before it */
+    float unit[VB_PANEL];      /* 1 / scale; NaN: this row has no codes, and is never ruled out */
+    float norm_term[VB_PANEL]; /* what of the row's norm the metric asks for, over its scale (bound.c) */
+    float largest_residual;    /* the largest norm of what any of the rows lost to rounding */
+    float code_norm;           /* the largest norm of a row's code */
+    float exponent;            /* rows were multiplied by this power of two before */
+    uint32_t repeats;          /* bit r: row r has the bytes of the row before it */
     float spare[12];
     uint8_t codes[]; /* [steps][VB_PANEL][4] */
 } vb_panel;
 
 VB_INLINE size_t vb_panel_bytes(size_t d) { return sizeof(vb_panel) + (d + 3) / 4 * 4 * VB_PANEL; }
 
-/* Queries in codes, in groups that a sieve meets at once; in the last group some may be missing (a =
- * infinity). Bytes 4 k to 4 k + 3 of query i of group g are at codes + (g * steps + k) * group * 4 + i * 4. */
+/* How a kernel wants the codes of queries, or of the rows of a product, laid out: nobody else's business. They come in
+ * groups, which it meets at once. */
+typedef struct {
+    /* How many are met at once, if there are so many; a product's number is always its record's rows. */
+    size_t (*group)(size_t queries);
+    /* Bytes of a group of queries with d codes each, and zeros in them. */
+    size_t (*bytes)(size_t group, size_t d);
+    /* Number `place` of a group: d codes, each with the bits of `flip` inverted; what else there is of it is zeroed. */
+    void (*pack)(const int8_t *codes, size_t d, unsigned flip, size_t group, size_t place, int8_t *packed);
+} vb_packing;
+
+/* Queries in codes, packed; in the last group some may be missing (a = infinity). */
 typedef struct {
     size_t count; /* a multiple of group */
-    size_t group; /* 1, the record's rows, or, if those are more, 4 */
+    size_t group; /* as the packing says */
     int8_t *codes;
     int32_t *bias;    /* 128 times the sum of the codes */
-    float *a, *t, *k; /* what a row has to reach: a * unit + (t * extent - k) */
+    float *a, *t, *k; /* what a row has to reach: a * unit + (t * norm_term - k) */
 } vb_coded;
 
 /* Bit r of masks[q]: row r of the panel is not ruled out for query q, that is
  *
- *     ! (D < a[q] * unit[r] + (t[q] * extent[r] - k[q])),
+ *     ! (D < a[q] * unit[r] + (t[q] * norm_term[r] - k[q])),
  *
  * where D is the dot product of the codes (of bits: how many both have), exact and then rounded to float32,
  * and both products are fused with the sum to their right or rounded. d under 2^15. */
 typedef void vb_sieve_kernel(const vb_panel *panel, size_t steps, const vb_coded *queries, uint32_t *masks);
 
-/* out[i * VB_PANEL + r]: the dot product of row i of a group and row r of a panel's codes, both laid out as above,
- * modulo 2^32. As many rows as the record says. */
-typedef void vb_tally_kernel(const uint8_t *panel, size_t steps, const int8_t *group, int32_t *out);
+/* out[i * VB_PANEL + r]: the dot product of row i of a group, packed, and row r of a panel's codes, modulo 2^32. As many
+ * rows as the record says. */
+typedef void vb_products_kernel(const uint8_t *panel, size_t steps, const int8_t *rows, int32_t *out);
 
 /* What vb_encode_kernel finds out about a row x and y = x - center, in float32. Each sum has at
  * most d / 2 + 12 roundings. */
 typedef struct {
-    float unit;         /* 127 / max |y|, or 1 if y is zero */
-    float most;         /* max |y| */
-    float square, norm; /* y.y and x.x */
-    float loss, reach;  /* squares: of y * unit - code, and of the code */
+    float unit;           /* 127 / max |y|, or 1 if y is zero */
+    float most;           /* max |y| */
+    float square, norm;   /* y.y and x.x */
+    float residual, code; /* squares: of y * unit - code, and of the code */
 } vb_coding;
 
 /* x: d float32; center: d float32, then zeros to a multiple of 32. work: as many float32 as center.
@@ -203,28 +212,39 @@ typedef void vb_widen_kernel(const char *x, size_t d, float *out);
 
 /* ---- records ------------------------------------------------------------------------ */
 
-/* One row per form: enumerator, name. */
+/* One row per form: enumerator, name, 1 if there is a kernel per accumulator. */
 #define VB_EACH_FORM(X) \
-    X(VB_FORM_PAIR, pair) \
-    X(VB_FORM_ROWS, rows) \
-    X(VB_FORM_SCORE, score) \
-    X(VB_FORM_SCALED, scaled) \
-    X(VB_FORM_RESIDUAL, residual) \
-    X(VB_FORM_SCREEN, screen) \
-    X(VB_FORM_TILE, tile) \
-    X(VB_FORM_SIEVE, sieve) \
-    X(VB_FORM_TALLY, tally) \
-    X(VB_FORM_ENCODE, encode) \
-    X(VB_FORM_WIDEN, widen)
+    X(VB_FORM_PAIR, pair, 1) \
+    X(VB_FORM_ROWS, rows, 1) \
+    X(VB_FORM_SCORE, score, 0) \
+    X(VB_FORM_SCALED, scaled, 1) \
+    X(VB_FORM_RESIDUAL, residual, 1) \
+    X(VB_FORM_SCREEN, screen, 1) \
+    X(VB_FORM_TILE, tile, 1) \
+    X(VB_FORM_SIEVE, sieve, 0) \
+    X(VB_FORM_PRODUCTS, products, 0) \
+    X(VB_FORM_ENCODE, encode, 0) \
+    X(VB_FORM_WIDEN, widen, 0)
 #define VB_ENUMERATOR(id, ...) id,
-typedef enum { VB_EACH_FORM(VB_ENUMERATOR) VB_FORMS } vb_form;
+#define VB_ONE(...) +1
+typedef enum { VB_EACH_FORM(VB_ENUMERATOR) } vb_form;
+enum { VB_FORMS = 0 VB_EACH_FORM(VB_ONE) };
 #undef VB_ENUMERATOR
+#undef VB_ONE
+
+typedef struct {
+    const char *name;
+    int has_accumulator;
+} vb_form_info;
+extern const vb_form_info vb_forms[];
 
 /* One implementation. */
 typedef struct {
-    const char *name; /* vb_<accumulator>_<form>_<type>_<isa>, without the form if that is pair */
+    const char
+        *name; /* vb_<accumulator>_<form>_<type>_<unit>, without the accumulator if the form has none, and without
+                         the form if that is pair */
     vb_form form;
-    vb_accumulator accumulator;
+    vb_accumulator accumulator; /* VB_DOT if the form has none */
     vb_type type;
     union {
         vb_pair_kernel *pair;
@@ -234,39 +254,21 @@ typedef struct {
         vb_screen_kernel *screen;
         vb_tile_kernel *tile;
         vb_sieve_kernel *sieve;
-        vb_tally_kernel *tally;
+        vb_products_kernel *products;
         vb_encode_kernel *encode;
         vb_widen_kernel *widen;
     } call;
-    unsigned rows,
-        columns; /* the shape of a tile; of a sieve or tally, how many queries it takes at once, and VB_PANEL */
-    int limit;   /* of a sieve: the largest code of a query */
+    /* The shape of a tile; of a sieve or products, how many queries or rows it takes at once, and VB_PANEL. */
+    unsigned rows, columns;
+    /* Of a sieve: the largest code of a query. Of both: how queries are packed, and what a thread does before its first
+     * call and after its last, if anything. */
+    int largest_code;
+    const vb_packing *packing;
+    void (*enter)(void);
+    void (*leave)(void);
 } vb_record;
 
-#define VB_PAIR(name, accumulator, type) {#name, VB_FORM_PAIR, accumulator, type, {.pair = name}, 0, 0, 0}
-#define VB_ROWS(name, accumulator, type) {#name, VB_FORM_ROWS, accumulator, type, {.rows = name}, 0, 0, 0}
-/* The records of the kernels that canonical.inc or exact.inc defines for a type: vb_dot_<T>_<isa>,
- * vb_dot_rows_<T>_<isa>, vb_sqdiff_<T>_<isa> and so on. */
-#define VB_EACH_SUM(T, type, isa) \
-    VB_PAIR(vb_dot_##T##_##isa, VB_DOT, type), VB_ROWS(vb_dot_rows_##T##_##isa, VB_DOT, type), \
-        VB_PAIR(vb_sqdiff_##T##_##isa, VB_SQDIFF, type), VB_ROWS(vb_sqdiff_rows_##T##_##isa, VB_SQDIFF, type), \
-        VB_PAIR(vb_dotnorm_##T##_##isa, VB_DOTNORM, type), VB_ROWS(vb_dotnorm_rows_##T##_##isa, VB_DOTNORM, type)
-#define VB_APART(name, form, accumulator, type) {#name, form, accumulator, type, {.apart = name}, 0, 0, 0}
-/* The same of a real type, with what apart.inc defines. */
-#define VB_EACH_REAL_SUM(T, type, isa) \
-    VB_EACH_SUM(T, type, isa), VB_APART(vb_dot_scaled_##T##_##isa, VB_FORM_SCALED, VB_DOT, type), \
-        VB_APART(vb_sqdiff_scaled_##T##_##isa, VB_FORM_SCALED, VB_SQDIFF, type), \
-        VB_APART(vb_dotnorm_scaled_##T##_##isa, VB_FORM_SCALED, VB_DOTNORM, type), \
-        VB_APART(vb_dotnorm_residual_##T##_##isa, VB_FORM_RESIDUAL, VB_DOTNORM, type)
-#define VB_SCORE(name) {#name, VB_FORM_SCORE, VB_DOT, VB_F64, {.score = name}, 0, 0, 0}
-#define VB_SCREEN(name, accumulator, type) {#name, VB_FORM_SCREEN, accumulator, type, {.screen = name}, 0, 0, 0}
-#define VB_TILE(name, sum, type, rows, columns) {#name, VB_FORM_TILE, sum, type, {.tile = name}, rows, columns, 0}
-#define VB_SIEVE(name, type, rows, limit) {#name, VB_FORM_SIEVE, VB_DOT, type, {.sieve = name}, rows, VB_PANEL, limit}
-#define VB_TALLY(name, type, rows) {#name, VB_FORM_TALLY, VB_DOT, type, {.tally = name}, rows, VB_PANEL, 0}
-#define VB_WIDEN(name, type) {#name, VB_FORM_WIDEN, VB_DOT, type, {.widen = name}, 0, 0, 0}
-#define VB_ENCODE(name) {#name, VB_FORM_ENCODE, VB_DOT, VB_F32, {.encode = name}, 0, 0, 0}
-
-/* Each ISA unit ends in its list, closed by a record without a name. A level may implement
+/* Each unit has its list (unit.inc), closed by a record without a name. A level may implement
  * only some kernels: the rest comes from the levels below it that this CPU runs. */
 extern const vb_record vb_records_avx512popcnt[], vb_records_avx512bf16[], vb_records_avx512vnni[], vb_records_avx512[],
     vb_records_avx2[], vb_records_neondot[], vb_records_neon[], vb_records_scalar[];
@@ -278,8 +280,8 @@ typedef struct {
     vb_apart_kernel *scaled[VB_ACCUMULATORS][VB_TYPES], *residual[VB_TYPES]; /* of real types */
     /* NULL where there is none: */
     vb_screen_kernel *screen[VB_ACCUMULATORS][VB_TYPES];
-    const vb_record *tile[VB_ACCUMULATORS][VB_TYPES], *sieve[VB_TYPES], *tally[VB_TYPES];
-    const vb_record *encode;
+    const vb_record *tile[VB_ACCUMULATORS][VB_TYPES], *sieve[VB_TYPES], *products[VB_TYPES];
+    vb_encode_kernel *encode;
     vb_widen_kernel *widen[VB_TYPES]; /* of f16 and bf16 */
     vb_score_kernel *score;
 } vb_table;
@@ -292,8 +294,12 @@ VB_INLINE void vb_need_kernels(void)
         vb_init(NULL);
 }
 
-/* Record i of the whole registry (every level of this build), and whether this CPU runs it and
+/* Record i of the whole registry (every level of this build), where it is from, and whether this CPU runs it and
  * whether it is in the table; NULL past the last. */
-const vb_record *vb_registry(size_t i, const char **level, int *runs, int *active);
+typedef struct {
+    const char *level, *unit;
+    int runs, active;
+} vb_record_place;
+const vb_record *vb_registry(size_t i, vb_record_place *place);
 
 #endif

@@ -21,12 +21,12 @@ VB_INLINE void vb_encode(const char *x, const float *center, size_t d, float *wo
 {
     const size_t padded = (d + VB_LANES - 1) / VB_LANES * VB_LANES;
     size_t i = 0;
-    vf most[4], square[4], norm[4], loss[2], reach[2], unit, minus_rounder;
+    vf most[4], square[4], norm[4], residual[2], code_square[2], unit, minus_rounder;
 
     VB_UNROLL
     for (int j = 0; j < 4; j++)
         most[j] = square[j] = norm[j] = vf_zero();
-    loss[0] = loss[1] = reach[0] = reach[1] = vf_zero();
+    residual[0] = residual[1] = code_square[0] = code_square[1] = vf_zero();
     for (; i + 4 * VF_LANES <= d; i += 4 * VF_LANES) {
         VB_UNROLL
         for (size_t j = 0; j < 4; j++) {
@@ -34,8 +34,8 @@ VB_INLINE void vb_encode(const char *x, const float *center, size_t d, float *wo
             const vf xj = vf_load(x + at * sizeof(float)), y = vf_sub(xj, vf_load((const char *)(center + at)));
             vf_store(work + at, y);
             most[j] = vf_max(most[j], vf_max(y, vf_sub(vf_zero(), y)));
-            square[j] = vf_fma(y, y, square[j]);
-            norm[j] = vf_fma(xj, xj, norm[j]);
+            square[j] = vf_muladd(y, y, square[j]);
+            norm[j] = vf_muladd(xj, xj, norm[j]);
         }
     }
     for (; i < d; i += VF_LANES) {
@@ -44,8 +44,8 @@ VB_INLINE void vb_encode(const char *x, const float *center, size_t d, float *wo
         const vf y = vf_sub(xj, vf_load((const char *)(center + i)));
         vf_store(work + i, y);
         most[0] = vf_max(most[0], vf_max(y, vf_sub(vf_zero(), y)));
-        square[0] = vf_fma(y, y, square[0]);
-        norm[0] = vf_fma(xj, xj, norm[0]);
+        square[0] = vf_muladd(y, y, square[0]);
+        norm[0] = vf_muladd(xj, xj, norm[0]);
     }
     for (; i < padded; i++)
         work[i] = 0.0f;
@@ -60,14 +60,14 @@ VB_INLINE void vb_encode(const char *x, const float *center, size_t d, float *wo
         for (size_t j = 0; j < 2; j++) {
             const vf y = vf_load((const char *)(work + i + j * VF_LANES));
             const vf rounded = vf_sub(vf_mul(y, unit), minus_rounder), code = vf_add(rounded, minus_rounder);
-            const vf lost = vf_fma(y, unit, vf_sub(vf_zero(), code));
-            loss[j] = vf_fma(lost, lost, loss[j]);
-            reach[j] = vf_fma(code, code, reach[j]);
+            const vf left = vf_muladd(y, unit, vf_sub(vf_zero(), code));
+            residual[j] = vf_muladd(left, left, residual[j]);
+            code_square[j] = vf_muladd(code, code, code_square[j]);
             vf_low_bytes(codes + i + j * VF_LANES, rounded);
         }
     }
-    found->loss = vf_fold(vf_add(loss[0], loss[1]));
-    found->reach = vf_fold(vf_add(reach[0], reach[1]));
+    found->residual = vf_fold(vf_add(residual[0], residual[1]));
+    found->code = vf_fold(vf_add(code_square[0], code_square[1]));
 }
 
 #endif

@@ -13,30 +13,30 @@ VB_INLINE int vb_score(const vb_scoring *scoring, size_t n, const double *restri
 {
     const double norm = scoring->norm, edge = scoring->edge;
     size_t told = 0;
-    switch (scoring->metric) {
-    case VB_METRIC_EUCLIDEAN:
+    switch (scoring->epilogue) {
+    case VB_ROOT:
         for (size_t i = 0; i < n; i++)
             values[i] = sqrt(sums[i]);
         for (size_t i = 0; scoring->wide && i < n; i++)
             values[i] = vb_root_is_safe(sums[i]) ? values[i] : (double)NAN;
         break;
-    case VB_METRIC_COSINE:
+    case VB_ANGULAR:
         for (size_t i = 0; i < n; i++)
             values[i] = 1.0 - vb_similarity(sums[i], norm, norms[i], edge);
         break;
-    case VB_METRIC_COSINE_SIMILARITY:
+    case VB_SIMILARITY:
         for (size_t i = 0; i < n; i++)
             values[i] = vb_similarity(sums[i], norm, norms[i], edge);
         break;
-    case VB_METRIC_JACCARD:
+    case VB_UNSHARED:
         for (size_t i = 0; i < n; i++)
             values[i] = vb_jaccard(sums[i], norm, norms[i]);
         break;
-    case VB_METRIC_DOT:
+    case VB_RAW:
         for (size_t i = 0; i < n; i++)
             values[i] = (!scoring->wide | (fabs(sums[i]) <= DBL_MAX)) ? sums[i] : (double)NAN;
         break;
-    default:
+    case VB_SQUARED:
         memcpy(values, sums, n * sizeof *values);
         return 0;
     }

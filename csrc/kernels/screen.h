@@ -1,4 +1,4 @@
-/* screen.h - rule out rows by float32 sums, at half the cost of the canonical ones (metrics.c has the bound that
+/* screen.h - rule out rows by float32 sums, at half the cost of the canonical ones (scorer.c has the bound that
  * makes it safe).
  *
  * An ISA unit includes its vocabulary and this file, and names the kernels. The vocabulary
@@ -6,7 +6,7 @@
  *
  *   vf, VF_LANES      a vector of 8 lanes at most; VF_LANES divides 32
  *   vf_zero() vf_add(a, b) vf_sub(a, b) vf_fold(v)
- *   vf_fma(a, b, c)   a * b + c, rounded once or twice
+ *   vf_muladd(a, b, c)   a * b + c, rounded once or twice
  *   vf_load(p) vf_part(p, n)
  *
  * Registers of 256 bits, not 512: 1,000,000 rows of 128 from memory took 21.6 ms with these and 23.9 with twice
@@ -26,10 +26,10 @@ VB_INLINE void vb_screen_step(vb_accumulator accumulator, vf q, vf x, vf lanes[2
 {
     if (accumulator == VB_SQDIFF) {
         vf difference = vf_sub(q, x);
-        lanes[0][j] = vf_fma(difference, difference, lanes[0][j]);
+        lanes[0][j] = vf_muladd(difference, difference, lanes[0][j]);
     } else {
-        lanes[0][j] = vf_fma(q, x, lanes[0][j]);
-        lanes[1][j] = vf_fma(x, x, lanes[1][j]);
+        lanes[0][j] = vf_muladd(q, x, lanes[0][j]);
+        lanes[1][j] = vf_muladd(x, x, lanes[1][j]);
     }
 }
 
@@ -52,8 +52,8 @@ VB_INLINE float vb_screen_fold(vf lanes[VF_COUNT])
     return vf_fold(vf_add(vf_add(lanes[0], lanes[2]), vf_add(lanes[1], lanes[3])));
 }
 
-/* s and n (contract.h) of one row. further: from there to what to ask for meanwhile. */
-VB_INLINE void vb_screen_sums(vb_accumulator accumulator, const char *query, const char *x, size_t d, ptrdiff_t further,
+/* s and n (contract.h) of one row. offset: from there to what to ask for meanwhile. */
+VB_INLINE void vb_screen_sums(vb_accumulator accumulator, const char *query, const char *x, size_t d, ptrdiff_t offset,
                               float sums[2])
 {
     const int count = accumulator == VB_SQDIFF ? 1 : 2;
@@ -67,7 +67,7 @@ VB_INLINE void vb_screen_sums(vb_accumulator accumulator, const char *query, con
             lanes[s][j] = vf_zero();
     }
     for (; i + VB_LANES <= d; i += VB_LANES) {
-        vb_fetch_lines(x + i * sizeof(float), further, VB_LANES * sizeof(float));
+        vb_prefetch_lines(x + i * sizeof(float), offset, VB_LANES * sizeof(float));
         VB_UNROLL
         for (int j = 0; j < VF_COUNT; j++) {
             const size_t at = (i + (size_t)j * VF_LANES) * sizeof(float);
@@ -90,26 +90,26 @@ VB_INLINE void vb_screen_sums(vb_accumulator accumulator, const char *query, con
 }
 
 /* A NaN is never ruled out. */
-VB_INLINE int vb_ruled_out(vb_accumulator accumulator, float s, float n, const vb_limits *limits)
+VB_INLINE int vb_ruled_out(vb_accumulator accumulator, float s, float n, const vb_screen_bounds *bounds)
 {
     if (accumulator == VB_SQDIFF)
-        return s > limits->limit && s <= FLT_MAX;
+        return s > bounds->limit && s <= FLT_MAX;
     if (accumulator == VB_DOT)
-        return s + limits->slope * n < limits->limit;
-    return s * fabsf(s) < limits->slope * n && n >= limits->low && n <= FLT_MAX;
+        return s + bounds->slope * n < bounds->limit;
+    return s * fabsf(s) < bounds->slope * n && n >= bounds->low && n <= FLT_MAX;
 }
 
 VB_INLINE size_t vb_screen_rows(vb_accumulator accumulator, const float *query, const vb_view *rows, size_t n, size_t d,
-                                const vb_limits *limits, uint32_t *passed)
+                                const vb_screen_bounds *bounds, uint32_t *passed)
 {
-    const vb_limits held = *limits;
+    const vb_screen_bounds held = *bounds;
     const size_t ahead = vb_rows_ahead(d * sizeof(float));
     const int beside = vb_side_by_side(rows, d * sizeof(float));
     size_t count = 0;
     for (size_t r = 0; r < n; r++) {
         float sums[2] = {0.0f, 0.0f};
         vb_screen_sums(accumulator, (const char *)query, vb_row(rows, r), d,
-                       beside ? VB_SOON : vb_further(rows, r, n, ahead), sums);
+                       beside ? VB_SOON : vb_prefetch_offset(rows, r, n, ahead), sums);
         if (!vb_ruled_out(accumulator, sums[0], sums[1], &held))
             passed[count++] = (uint32_t)r;
     }

@@ -1,33 +1,37 @@
 """
 Exact L2 distance, dot product and cosine over rows of numbers, at the speed of the hardware.
 
-Row functions (``_core.pyx``, ``_measure.py``)
+Row functions
     `dot`, `sqeuclidean`, `euclidean`, `cosine`, `cosine_similarity`, `hamming`, `jaccard`, `normalize`
-All pairs (``_measure.py``)
+All pairs
     `pairwise`
-Search (``_search.py``, ``_where.py``, ``_rescore.py``, ``_index.py``)
+Metrics by name
+    `METRICS`
+Search
     `topk`, `within`, `FlatIndex`, `explain`
-Rows in files and tables (``_sources/``), and results put together (``_merging.py``)
+Rows in files and tables, and results of parts put together or compared
     `open`, `merge`, `recall`
-Smaller types (``_convert.py``)
+Smaller types
     `astype`, `quantize`, `pack_bits`, `unpack_bits`
-In place of other libraries (``numpy/``, ``scipy.py``, ``sklearn.py``, ``_patch.py``)
+In place of other libraries
     `patch`, `unpatch`, and the modules ``vecblade.numpy``, ``vecblade.scipy``, ``vecblade.sklearn``
-This machine (``_info.py``, ``_threads.py``)
+This machine
     `cpu_info`, `set_num_threads`, `get_num_threads`
 
-What comes in is turned into arrays by ``_arrays.py`` or refused by ``_advice.py``, work is shared by
-``_threads.py``, and ``reference.py`` is the same package in naive Python, for tests.
+``vecblade.reference`` has the same functions in naive Python.
 """
 
-from ._convert import Quantized, astype, pack_bits, quantize, unpack_bits
+from . import _core, _threads
 from ._core import cosine, cosine_similarity, dot, euclidean, hamming, jaccard, sqeuclidean
-from ._index import FlatIndex, explain
+from ._dropin.patch import patch, unpatch
 from ._info import cpu_info
-from ._measure import normalize, pairwise
-from ._merging import merge, recall
-from ._patch import patch, unpatch
-from ._search import Explanation, TopK, Within, topk, within
+from ._measure import measure, normalize, pairwise
+from ._metrics import METRICS
+from ._rows.convert import Quantized, astype, pack_bits, quantize, unpack_bits
+from ._search.api import explain, topk, within
+from ._search.index import FlatIndex
+from ._search.merging import merge, recall
+from ._search.results import Explanation, TopK, Within
 from ._sources import Source as Source
 from ._sources import open as open
 from ._threads import get_num_threads, set_num_threads
@@ -35,6 +39,7 @@ from ._threads import get_num_threads, set_num_threads
 __version__: str
 
 __all__ = [
+    "METRICS",
     "Explanation",
     "FlatIndex",
     "Quantized",
@@ -64,6 +69,13 @@ __all__ = [
     "unpatch",
     "within",
 ]
+
+# The row functions are the core's, which leaves to these what is not plain arrays, or a lot of work.
+_core.install(measure, _threads.run_for)
+
+# However the rooms inside are arranged, pickles and `help` name what is public by this module.
+for _name in set(__all__) - {"METRICS"}:
+    globals()[_name].__module__ = "vecblade"
 
 
 def __getattr__(name: str) -> str:

@@ -5,14 +5,28 @@ from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 cdef extern from "vecblade.h":
     ctypedef enum vb_type:
-        VB_F32, VB_F64, VB_F16, VB_BF16, VB_I8, VB_U8, VB_B1, VB_TYPES, VB_I32, VB_I64
+        VB_F32, VB_F64, VB_F16, VB_BF16, VB_I8, VB_U8, VB_B1, VB_I32, VB_I64
     ctypedef enum vb_kind:
-        VB_REAL, VB_WHOLE, VB_BITS
+        VB_REAL, VB_INTEGER, VB_BITS
     ctypedef enum vb_accumulator:
-        VB_DOT, VB_SQDIFF, VB_DOTNORM, VB_ACCUMULATORS
+        VB_DOT, VB_SQDIFF, VB_DOTNORM
     ctypedef enum vb_metric:
         VB_METRIC_DOT, VB_METRIC_COSINE_SIMILARITY, VB_METRIC_COSINE
-        VB_METRIC_EUCLIDEAN, VB_METRIC_SQEUCLIDEAN, VB_METRIC_HAMMING, VB_METRIC_JACCARD, VB_METRICS
+        VB_METRIC_EUCLIDEAN, VB_METRIC_SQEUCLIDEAN, VB_METRIC_HAMMING, VB_METRIC_JACCARD
+    ctypedef enum vb_epilogue:
+        pass
+    enum: VB_TYPES, VB_EPILOGUES, VB_METRICS, VB_PLANS
+    ctypedef struct vb_type_info:
+        const char *name
+        size_t size
+        vb_kind kind
+    ctypedef struct vb_metric_info:
+        const char *name
+        bint similarity, bits_only, integral
+    const vb_type_info vb_types[]
+    const char *const vb_accumulators[]
+    const char *const vb_epilogues[]
+    const vb_metric_info vb_metrics[]
     ctypedef enum vb_status:
         VB_OK, VB_STOPPED, VB_NO_MEMORY
     ctypedef struct vb_job:
@@ -34,24 +48,27 @@ cdef extern from "vecblade.h":
         const char *panels
         const float *center
     ctypedef enum vb_plan:
-        VB_PLAN_ROWS, VB_PLAN_SIEVE, VB_PLAN_CODES
-    void vb_use_plan(vb_plan)
-    ctypedef struct vb_search_told:
+        VB_PLAN_ROWS, VB_PLAN_SIEVE, VB_PLAN_CODES, VB_PLAN_TILES
+    const char *const vb_plans[]
+    ctypedef struct vb_request:
+        vb_metric metric
+        size_t d
+        vb_rows queries, corpus
+        const vb_codes *codes
+        vb_where where
         vb_plan plan
-        int64_t met, sifted, rescored
+        int threads
+    ctypedef struct vb_search_stats:
+        vb_plan plan
+        int64_t visited, sifted, rescored
     ctypedef int (*vb_poll)(void *context, double done, double total) noexcept
 
-    const char *vb_type_name(vb_type type)
-    size_t vb_type_size(vb_type type)
-    vb_kind vb_type_kind(vb_type type) nogil
-    const char *vb_metric_name(vb_metric metric)
-    bint vb_metric_is_similarity(vb_metric metric)
     int vb_init(const char *level)
     const char *vb_level_name(size_t i)
     bint vb_level_runs(size_t i)
     const char *vb_level_active()
-    int vb_limit(vb_type type, double wanted) noexcept nogil
-    int vb_limit_read(const char *block, size_t bytes, size_t times) noexcept nogil
+    int vb_peak(vb_type type, double wanted) noexcept nogil
+    int vb_peak_read(const char *block, size_t bytes, size_t times) noexcept nogil
     double vb_pair(vb_metric metric, vb_type type, const void *a, const void *b, size_t d) noexcept nogil
     vb_status vb_job_run(vb_job *job, vb_poll poll, void *context) noexcept nogil
     void vb_job_stop(vb_job *job) noexcept nogil
@@ -70,23 +87,20 @@ cdef extern from "vecblade.h":
     size_t vb_codes_center_bytes(size_t)
     bint vb_codes_suit(size_t)
     vb_job *vb_codes_new(vb_metric, size_t, const vb_rows *, size_t, char *, float *)
-    vb_job *vb_topk_new(vb_metric, size_t, const vb_rows *, const vb_rows *, const vb_codes *, const vb_where *,
-                        size_t, int, int64_t *, double *)
+    vb_job *vb_topk_new(const vb_request *, size_t, int64_t *, double *)
     void vb_topk_finish(vb_job *) noexcept nogil
     ctypedef struct vb_kept:
         pass
     vb_kept *vb_kept_new(size_t, size_t)
-    vb_job *vb_topk_part_new(vb_metric, size_t, const vb_rows *, const vb_rows *, const vb_codes *, const vb_where *, int,
-                             vb_kept *, int64_t)
+    vb_job *vb_topk_part_new(const vb_request *, vb_kept *, int64_t)
     void vb_kept_emit(vb_kept *, int64_t *, double *) noexcept nogil
     void vb_kept_free(vb_kept *)
     void vb_values(vb_metric, size_t, size_t, double *) noexcept nogil
     void vb_narrow(size_t, const double *, float *) noexcept nogil
-    vb_job *vb_within_new(vb_metric, size_t, const vb_rows *, const vb_rows *, const vb_codes *, const vb_where *,
-                          double, vb_type, int)
+    vb_job *vb_within_new(const vb_request *, double, vb_type)
     int64_t vb_within_offsets(vb_job *, int64_t *) noexcept nogil
     void vb_within_emit(vb_job *, int64_t *, int64_t *, double *) noexcept nogil
-    void vb_search_tell(const vb_job *, vb_search_told *)
+    void vb_search_stats_of(const vb_job *, vb_search_stats *)
 
 cdef extern from "kernels/contract.h":
     ctypedef void vb_pair_kernel(const void *, const void *, size_t, double *) noexcept nogil
@@ -94,17 +108,19 @@ cdef extern from "kernels/contract.h":
         const char *base
         ptrdiff_t stride
         const int64_t *ids
-        int near
+        int cached
     ctypedef void vb_rows_kernel(const void *, const vb_view *, size_t, size_t, double *, double *) noexcept nogil
-    ctypedef struct vb_limits:
+    ctypedef struct vb_screen_bounds:
         float limit, slope, low
-    ctypedef size_t vb_screen_kernel(const float *, const vb_view *, size_t, size_t, const vb_limits *,
+    ctypedef size_t vb_screen_kernel(const float *, const vb_view *, size_t, size_t, const vb_screen_bounds *,
                                      uint32_t *) noexcept nogil
     ctypedef enum vb_form:
-        VB_FORM_PAIR, VB_FORM_ROWS, VB_FORM_SCORE, VB_FORM_SCALED, VB_FORM_RESIDUAL, VB_FORM_SCREEN, VB_FORM_TILE, VB_FORM_SIEVE, VB_FORM_TALLY
-        VB_FORM_ENCODE, VB_FORM_WIDEN
-    ctypedef enum vb_epilogue:
-        VB_RAW, VB_SQUARED, VB_ROOT, VB_SIMILARITY, VB_ANGULAR
+        VB_FORM_PAIR, VB_FORM_ROWS, VB_FORM_SCORE, VB_FORM_SCALED, VB_FORM_RESIDUAL, VB_FORM_SCREEN, VB_FORM_TILE
+        VB_FORM_SIEVE, VB_FORM_PRODUCTS, VB_FORM_ENCODE, VB_FORM_WIDEN
+    ctypedef struct vb_form_info:
+        const char *name
+        bint has_accumulator
+    const vb_form_info vb_forms[]
     ctypedef struct vb_finish:
         vb_epilogue epilogue
         double low, high
@@ -115,6 +131,10 @@ cdef extern from "kernels/contract.h":
     ctypedef struct vb_panel:
         pass
     size_t vb_panel_bytes(size_t d)
+    ctypedef struct vb_packing:
+        size_t (*group)(size_t) noexcept
+        size_t (*bytes)(size_t, size_t) noexcept
+        void (*pack)(const int8_t *, size_t, unsigned, size_t, size_t, int8_t *) noexcept
     ctypedef struct vb_coded:
         size_t count, group
         int8_t *codes
@@ -123,19 +143,19 @@ cdef extern from "kernels/contract.h":
         float *t
         float *k
     ctypedef void vb_sieve_kernel(const vb_panel *, size_t, const vb_coded *, uint32_t *) noexcept nogil
-    ctypedef void vb_tally_kernel(const uint8_t *, size_t, const int8_t *, int32_t *) noexcept nogil
+    ctypedef void vb_products_kernel(const uint8_t *, size_t, const int8_t *, int32_t *) noexcept nogil
     ctypedef void vb_widen_kernel(const char *, size_t, float *) noexcept nogil
     ctypedef struct vb_apart:
         double scale_a, scale_x, t, u
         int wide, swapped
     ctypedef void vb_apart_kernel(const void *, const void *, size_t, const vb_apart *, double *) noexcept nogil
     ctypedef struct vb_scoring:
-        vb_metric metric
+        vb_epilogue epilogue
         int wide
         double norm, edge
     ctypedef int vb_score_kernel(const vb_scoring *, size_t, const double *, const double *, double *) noexcept nogil
     ctypedef struct vb_coding:
-        float unit, most, square, norm, loss, reach
+        float unit, most, square, norm, residual, code
     ctypedef void vb_encode_kernel(const char *, const float *, size_t, float *, uint8_t *, vb_coding *) noexcept nogil
     ctypedef union vb_call:
         vb_pair_kernel *pair
@@ -143,7 +163,7 @@ cdef extern from "kernels/contract.h":
         vb_screen_kernel *screen
         vb_tile_kernel *tile
         vb_sieve_kernel *sieve
-        vb_tally_kernel *tally
+        vb_products_kernel *products
         vb_widen_kernel *widen
         vb_score_kernel *score
         vb_apart_kernel *apart
@@ -155,9 +175,14 @@ cdef extern from "kernels/contract.h":
         vb_type type
         vb_call call
         unsigned rows, columns
-        int limit
+        int largest_code
+        const vb_packing *packing
+    ctypedef struct vb_record_place:
+        const char *level
+        const char *unit
+        bint runs, active
     const char *vb_row(const vb_view *view, size_t r)
-    const vb_record *vb_registry(size_t i, const char **level, int *runs, int *active)
+    const vb_record *vb_registry(size_t i, vb_record_place *place)
 
 cdef extern from "mode.h":
     uint64_t VB_MODE_BITS, VB_MODE_STANDARD
@@ -170,3 +195,10 @@ cdef extern from "numbers.h":
 
 cdef extern from "numpy/arrayobject.h":
     enum: NPY_HALF
+
+# The rows of the core's tables.
+cdef inline const vb_type_info *of_type(int type) noexcept nogil:
+    return &vb_types[type]
+
+cdef inline const vb_metric_info *of_metric(int metric) noexcept nogil:
+    return &vb_metrics[metric]

@@ -1,8 +1,7 @@
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeAlias, TypeVar, overload
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 T = TypeVar("T")
 
@@ -12,7 +11,7 @@ SIMILARITIES: frozenset[str]
 BFLOAT16: np.dtype[Any]
 BITS: np.dtype[Any]
 PLANS: tuple[str, ...]
-FORMS: tuple[str, ...]
+WORK_PER_THREAD: int
 EPILOGUES: tuple[str, ...]
 
 def levels() -> dict[str, bool]: ...
@@ -22,7 +21,7 @@ def limit_read(block: bytearray, times: int) -> bool: ...
 def use_level(name: str | None, source: str = "level") -> None: ...
 def registry() -> list[dict[str, Any]]: ...
 def run_kernel(
-    number: int, a: np.ndarray, rows: np.ndarray, ids: np.ndarray | None = None, near: bool = False
+    number: int, a: np.ndarray, rows: np.ndarray, ids: np.ndarray | None = None, cached: bool = False
 ) -> list[list[float]]: ...
 def run_screen(
     number: int, a: np.ndarray, rows: np.ndarray, limit: float, slope: float, low: float
@@ -37,21 +36,21 @@ def run_tile(
     row: np.ndarray,
     column: np.ndarray,
 ) -> tuple[np.ndarray, list[int]]: ...
+def pack_codes(number: int, codes: np.ndarray, group: int) -> np.ndarray: ...
 def run_sieve(
     number: int,
     d: int,
     panel: np.ndarray,
     group: int,
-    codes: np.ndarray,
+    packed: np.ndarray,
     bias: np.ndarray,
     a: np.ndarray,
     t: np.ndarray,
     k: np.ndarray,
 ) -> list[int]: ...
-def run_tally(number: int, d: int, panel: np.ndarray, codes: np.ndarray) -> np.ndarray: ...
-def run_widen(number: int, row: np.ndarray) -> np.ndarray: ...
+def run_products(number: int, d: int, panel: np.ndarray, packed: np.ndarray) -> np.ndarray: ...
 def run_score(
-    number: int, metric: int, wide: bool, norm: float, edge: float, norms: np.ndarray, sums: np.ndarray
+    number: int, epilogue: str, wide: bool, norm: float, edge: float, norms: np.ndarray, sums: np.ndarray
 ) -> tuple[np.ndarray, bool]: ...
 def run_apart(
     number: int,
@@ -66,63 +65,46 @@ def run_apart(
 def run_encode(number: int, x: np.ndarray, center: np.ndarray) -> tuple[np.ndarray, dict[str, float]]: ...
 def install(general_function: Callable[..., Any], run_function: Callable[..., Any]) -> None: ...
 
-# A float or an int for two rows, else an array: which, types cannot tell.
-def dot(
-    a: ArrayLike,
-    b: ArrayLike,
-    *,
-    out: np.ndarray | None = None,
-    threads: int | None = None,
-    dtype: Any = None,
-) -> Any: ...
-def sqeuclidean(
-    a: ArrayLike,
-    b: ArrayLike,
-    *,
-    out: np.ndarray | None = None,
-    threads: int | None = None,
-    dtype: Any = None,
-) -> Any: ...
-def euclidean(
-    a: ArrayLike,
-    b: ArrayLike,
-    *,
-    out: np.ndarray | None = None,
-    threads: int | None = None,
-    dtype: Any = None,
-) -> Any: ...
-def cosine_similarity(
-    a: ArrayLike,
-    b: ArrayLike,
-    *,
-    out: np.ndarray | None = None,
-    threads: int | None = None,
-    dtype: Any = None,
-) -> Any: ...
-def cosine(
-    a: ArrayLike,
-    b: ArrayLike,
-    *,
-    out: np.ndarray | None = None,
-    threads: int | None = None,
-    dtype: Any = None,
-) -> Any: ...
-def hamming(
-    a: ArrayLike,
-    b: ArrayLike,
-    *,
-    out: np.ndarray | None = None,
-    threads: int | None = None,
-    dtype: Any = None,
-) -> Any: ...
-def jaccard(
-    a: ArrayLike,
-    b: ArrayLike,
-    *,
-    out: np.ndarray | None = None,
-    threads: int | None = None,
-    dtype: Any = None,
-) -> Any: ...
+# What types tell of an argument: that it is one row, or that it is many. (Of most arrays they tell neither.)
+Row: TypeAlias = np.ndarray[tuple[int], np.dtype[Any]] | Sequence[float]
+Rows: TypeAlias = (
+    np.ndarray[tuple[int, int], np.dtype[Any]]
+    | np.ndarray[tuple[int, int, int], np.dtype[Any]]
+    | Sequence[Sequence[float]]
+)
+
+class RowFunction(Protocol):
+    """`dot` and the other metrics as functions of rows: a number for two rows, else an array."""
+
+    @overload
+    def __call__(
+        self, a: Row, b: Row, *, out: None = None, threads: int | None = None, dtype: Any = None
+    ) -> float: ...
+    @overload
+    def __call__(
+        self, a: Rows, b: Any, *, out: None = None, threads: int | None = None, dtype: Any = None
+    ) -> np.ndarray: ...
+    @overload
+    def __call__(
+        self, a: Any, b: Rows, *, out: None = None, threads: int | None = None, dtype: Any = None
+    ) -> np.ndarray: ...
+    @overload
+    def __call__(
+        self, a: Any, b: Any, *, out: np.ndarray, threads: int | None = None, dtype: Any = None
+    ) -> np.ndarray: ...
+    @overload
+    def __call__(
+        self, a: Any, b: Any, *, out: None = None, threads: int | None = None, dtype: Any = None
+    ) -> Any: ...
+
+dot: RowFunction
+sqeuclidean: RowFunction
+euclidean: RowFunction
+cosine_similarity: RowFunction
+cosine: RowFunction
+hamming: RowFunction
+jaccard: RowFunction
+
 def native(array: np.ndarray) -> bool: ...
 def know_bfloat16(dtype: np.dtype[Any]) -> None: ...
 def bfloat16_from_dlpack(capsule: object) -> np.ndarray | None: ...

@@ -3,6 +3,8 @@
 Nothing here is public but the row functions, which `vecblade` re-exports. User-facing checks
 of arguments are in the Python modules; what arrives here is checked once more, but only for what would
 make the core touch memory that is not the arrays' own.
+
+Over 500 lines: a quarter are the docstrings of the row functions.
 """
 
 import _thread
@@ -19,14 +21,13 @@ import numpy as np
 
 cnp.import_array()
 
-METRICS = {vb_metric_name(<vb_metric>m).decode(): m for m in range(VB_METRICS)}
+METRICS = {of_metric(m).name.decode(): m for m in range(VB_METRICS)}
 # Metrics of bits and of nothing else.
-BIT_METRICS = frozenset({"hamming", "jaccard"})
-SIMILARITIES = frozenset(name for name, m in METRICS.items() if vb_metric_is_similarity(<vb_metric>m))
+BIT_METRICS = frozenset(name for name, m in METRICS.items() if of_metric(m).bits_only)
+SIMILARITIES = frozenset(name for name, m in METRICS.items() if of_metric(m).similarity)
 
-PLANS = ("rows", "sieve", "codes")
-FORMS = ("pair", "rows", "score", "scaled", "residual", "screen", "tile", "sieve", "tally", "encode", "widen")
-EPILOGUES = ("raw", "squared", "root", "similarity", "angular")
+PLANS = tuple(vb_plans[p].decode() for p in range(VB_PLANS))
+EPILOGUES = tuple(vb_epilogues[e].decode() for e in range(VB_EPILOGUES))
 
 # NumPy has no bfloat16 and no bits. Inside the package arrays of these types say that unsigned integers are such.
 BFLOAT16 = np.dtype([("bfloat16", np.uint16)])
@@ -43,10 +44,14 @@ def know_bfloat16(dtype):
 
 cdef enum:
     MAX_DIMS = 64
-    # A call of fewer elements than this (some microseconds) lets no other thread run; of fewer
-    # than that (under a millisecond) asks for no helpers.
+    # Below LONG_ROW elements (a few microseconds) the GIL is kept; below SMALL_WORK (under a millisecond)
+    # no helper is asked for.
     LONG_ROW = 16384
     SMALL_WORK = 4000000
+
+
+# What each thread should have to do before another is woken.
+WORK_PER_THREAD = SMALL_WORK
 
 
 # ---- the kernel table ---------------------------------------------------------------------
@@ -76,10 +81,10 @@ def use_level(name, source="level"):
         raise ValueError(f"{source}={name!r} {reason}; levels that do, best first: {runnable}")
 
 
-include "_guard.pxi"
-include "_registry.pxi"
-include "_dlpack.pxi"
-include "_arrow.pxi"
+include "_core_threads.pxi"
+include "_core_testing.pxi"
+include "_core_dlpack.pxi"
+include "_core_arrow.pxi"
 
 use_level(os.environ.get("VECBLADE_ISA") or None, "VECBLADE_ISA")
 
@@ -132,19 +137,15 @@ cdef inline int plain_pair(object a, object b) noexcept:
 
 def two_rows(a, b):
     """The letter of the type of two plain rows of one length, not empty, of floats, int8 or uint8; None for others."""
-    cdef int kind = plain_pair(a, b)
-    if kind < 0 or kind == VB_BF16 or cnp.PyArray_DIM(<cnp.ndarray>a, 0) == 0:
+    cdef int kind = plain_pair(a, b), number
+    if kind < 0 or cnp.PyArray_DIM(<cnp.ndarray>a, 0) == 0:
         return None
-    return LETTERS[kind]
+    number = cnp.PyArray_TYPE(<cnp.ndarray>a)
+    return None if number == bfloat16_number else LETTERS[number]
 
 
-# Of the types in the order of vb_type, bfloat16 and bits left out.
-cdef tuple LETTERS = ("f", "d", "e", None, "b", "B")
-
-
-cdef inline bint counts(vb_metric metric) noexcept:
-    """Whether the metric of whole numbers is a whole number."""
-    return metric == VB_METRIC_DOT or metric == VB_METRIC_SQEUCLIDEAN or metric == VB_METRIC_HAMMING
+# By NumPy's numbers of the types that `type_number` knows: bfloat16 has none of its own.
+cdef dict LETTERS = {np.dtype(letter).num: letter for letter in "fdebB"}
 
 
 cdef inline object measure_pair(vb_metric metric, vb_type kind, object a, object b):
@@ -157,24 +158,24 @@ cdef inline object measure_pair(vb_metric metric, vb_type kind, object a, object
     else:
         with nogil:
             value = vb_pair(metric, kind, a_data, b_data, d)
-    if kind >= VB_I8 and counts(metric):
+    if of_metric(metric).integral and of_type(kind).kind != VB_REAL:
         return <int64_t>value
     return value
 
 
 cdef inline object measure_any(vb_metric metric, object a, object b, object out, object threads, object dtype):
-    """Two plain rows at once, plain arrays soon, everything else in due course."""
+    """Fast paths for two plain rows and for plain arrays; anything else goes to the general function."""
     cdef int kind
     if dtype is None and (threads is None or type(threads) is int and threads > 0):
         kind = plain_pair(a, b)
-        if metric >= VB_METRIC_HAMMING:
+        if of_metric(metric).bits_only:
             kind = VB_B1 if kind == VB_U8 else -1
         if kind >= 0 and out is None:
             return measure_pair(metric, <vb_type>kind, a, b)
         values = measure_plain(metric, a, b, out, threads)
         if values is not None:
             return values
-    return general(vb_metric_name(metric).decode(), a, b, out, threads, dtype)
+    return general(of_metric(metric).name.decode(), a, b, out, threads, dtype)
 
 
 def dot(a, b, *, out=None, threads=None, dtype=None):
@@ -200,7 +201,7 @@ def dot(a, b, *, out=None, threads=None, dtype=None):
     -------
     float or int or ndarray
         A Python float for two 1-D rows. Else an array, float32 if both sides are float32, float16 or
-        bfloat16, float64 otherwise: the float64 sum, rounded once. Of int8, uint8 and bits the exact sum: a Python
+        bfloat16, float64 otherwise: the float64 sum, rounded once. For int8, uint8 and bits the exact sum: a Python
         int, or an array of int32 if every sum of that many elements fits it, else int64.
 
     Raises
@@ -213,7 +214,7 @@ def dot(a, b, *, out=None, threads=None, dtype=None):
     Notes
     -----
     The sum is accumulated in float64 in one fixed order, so its bits do not depend on the CPU, the
-    number of threads or the layout of the arrays. Whole numbers never wrap.
+    number of threads or the layout of the arrays. Integers never wrap.
 
     Examples
     --------
@@ -247,7 +248,7 @@ def euclidean(a, b, *, out=None, threads=None, dtype=None):
     """
     Euclidean (L2) distance, the root of the sum of ``(a - b)**2``, of the rows of `a` and `b`.
 
-    Parameters, results and errors are those of `dot`, but for whole numbers and bits the result is float64, made
+    Parameters, results and errors are those of `dot`, but for integers and bits the result is float64, made
     from exact sums.
 
     Examples
@@ -264,7 +265,7 @@ def cosine_similarity(a, b, *, out=None, threads=None, dtype=None):
     """
     Cosine of the angle between the rows of `a` and `b`: ``dot(a, b) / sqrt(dot(a, a) * dot(b, b))``.
 
-    Parameters, results and errors are those of `dot`, but for whole numbers and bits the result is float64, made
+    Parameters, results and errors are those of `dot`, but for integers and bits the result is float64, made
     from exact sums. Values lie in [-1, 1]; a row with itself
     gives exactly 1. A row without a direction (all zeros, or with an infinity) gives NaN.
 
@@ -282,7 +283,7 @@ def cosine(a, b, *, out=None, threads=None, dtype=None):
     """
     Cosine distance, 1 - `cosine_similarity`, of the rows of `a` and `b`.
 
-    Parameters, results and errors are those of `dot`, but for whole numbers and bits the result is float64, made
+    Parameters, results and errors are those of `dot`, but for integers and bits the result is float64, made
     from exact sums. Values lie in [0, 2]; a row with itself
     gives exactly 0. A row without a direction (all zeros, or with an infinity) gives NaN.
 
@@ -307,7 +308,7 @@ def hamming(a, b, *, out=None, threads=None, dtype=None):
     out, threads
         As for `dot`.
     dtype : {"bits"}, optional
-        What is assumed anyhow.
+        Implied; accepted for symmetry.
 
     Returns
     -------
@@ -333,7 +334,7 @@ def hamming(a, b, *, out=None, threads=None, dtype=None):
 
 def jaccard(a, b, *, out=None, threads=None, dtype=None):
     """
-    Jaccard distance of the packed bits of `a` and `b`: of the bits that either has, the share that not both have.
+    Jaccard distance of the packed bits of `a` and `b`: ``1 - |a & b| / |a | b|``.
 
     Parameters and errors are those of `hamming`. Values are float64 and lie in [0, 1]; two rows of zeros
     have distance 0, as in SciPy.
@@ -384,13 +385,14 @@ cdef vb_type value_type_of(cnp.ndarray array) except *:
 cdef int value_number(vb_metric metric, vb_type a, vb_type b, size_t d) noexcept:
     """NumPy's number of the type of an array of results; -1 if the core does not measure these with each other."""
     cdef size_t most
-    if vb_type_kind(a) == VB_REAL and vb_type_kind(b) == VB_REAL:
+    if of_type(a).kind == VB_REAL and of_type(b).kind == VB_REAL:
         return cnp.NPY_DOUBLE if a == VB_F64 or b == VB_F64 else cnp.NPY_FLOAT
     if a != b:
         return -1
-    if not counts(metric):
+    if not of_metric(metric).integral:
         return cnp.NPY_DOUBLE
-    most = 8 if a == VB_B1 else 128 * 128 if a == VB_I8 and metric == VB_METRIC_DOT else 255 * 255
+    # The most that an element adds: of bits eight, of integers of a byte a product or a squared difference.
+    most = 8 if of_type(a).kind == VB_BITS else 128 * 128 if a == VB_I8 and metric == VB_METRIC_DOT else 255 * 255
     return cnp.NPY_INT32 if d <= 0x7fffffff // most else cnp.NPY_INT64
 
 
@@ -584,10 +586,10 @@ cdef class Job:
         """After every thread has returned."""
 
     def told(self):
-        """Of a search: its plan, and pairs met, sifted and rescored."""
-        cdef vb_search_told told
-        vb_search_tell(self.job, &told)
-        return PLANS[told.plan], told.met, told.sifted, told.rescored
+        """Of a search: its plan, and how many pairs it visited, sifted and rescored."""
+        cdef vb_search_stats stats
+        vb_search_stats_of(self.job, &stats)
+        return PLANS[stats.plan], stats.visited, stats.sifted, stats.rescored
 
 
 cdef Job holder(object arrays, type kind=Job):
@@ -637,7 +639,7 @@ cdef int plain_type(vb_metric metric, object array) except -2:
     cdef int kind = -1
     if cnp.PyArray_CheckExact(array) and cnp.PyArray_ISNOTSWAPPED(<cnp.ndarray>array) and contiguous(array):
         kind = type_number(cnp.PyArray_TYPE(<cnp.ndarray>array))
-    if metric >= VB_METRIC_HAMMING:
+    if of_metric(metric).bits_only:
         return VB_B1 if kind == VB_U8 else -1
     return kind
 
@@ -727,7 +729,7 @@ def rewrite(str how, rows, out):
     cdef vb_rows source = rows_of(rows, rows.shape[1])
     cdef vb_type kind = type_of(out)
     if (out.shape != rows.shape or not contiguous(out) or not out.flags.writeable
-            or vb_type_kind(kind) != VB_REAL or source.type == VB_B1):
+            or of_type(kind).kind != VB_REAL or of_type(source.type).kind == VB_BITS):
         raise ValueError("the core takes an output of the rows' shape and of a real type")
     cdef size_t d = rows.shape[1]
     cdef Job job = holder((rows, out))
@@ -735,4 +737,4 @@ def rewrite(str how, rows, out):
     return held(job, make(d, &source, cnp.PyArray_BYTES(out), cnp.PyArray_STRIDE(out, 0), kind))
 
 
-include "_search.pxi"
+include "_core_search.pxi"

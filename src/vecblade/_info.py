@@ -1,7 +1,5 @@
 """What runs here."""
 
-from __future__ import annotations
-
 import platform
 from typing import Any
 
@@ -12,14 +10,15 @@ from . import _core, _threads
 
 def cpu_info() -> dict[str, Any]:
     """
-    Which ISA level runs, and what each kernel resolved to.
+    Which ISA level is in use, and which kernels it resolved to.
 
     Returns
     -------
     dict
         ``isa``, the level in use; ``levels``, every level (best first) and whether this CPU and
-        build run it; ``kernels``, the kernel in use for each accumulator, form and type;
-        ``threads``, how many threads a call may use; ``machine`` and ``numpy``.
+        build run it; ``kernels``, the kernel in use for each form and type (and accumulator, of forms that have one),
+        whose name ends in that of the unit that it is from; ``threads``, how many threads a call may use; ``machine``
+        and ``numpy``.
 
     Notes
     -----
@@ -35,7 +34,7 @@ def cpu_info() -> dict[str, Any]:
     return {
         "isa": _core.active_level(),
         "levels": _core.levels(),
-        "kernels": {f"{r['accumulator']}/{r['form']}/{r['type']}": r["name"] for r in active},
+        "kernels": {record["slot"]: record["name"] for record in active},
         "threads": _threads.get_num_threads(),
         "machine": platform.machine(),
         "numpy": np.__version__,

@@ -1,45 +1,39 @@
 """Row functions beyond two plain rows, `pairwise` and `normalize`."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
 
-from . import _arrays, _core, _threads
-
-
-def metric_number(metric: Any) -> int:
-    number = _core.METRICS.get(metric) if isinstance(metric, str) else None
-    if number is None:
-        raise ValueError(f"metric={metric!r} is not known; known are {', '.join(map(repr, _core.METRICS))}")
-    return number
+from . import _core, _metrics, _threads
+from ._metrics import Metric, MetricName
+from ._rows import arrays
 
 
 def measure(metric: str, a: Any, b: Any, out: Any, threads: Any, dtype: Any) -> Any:
     """``metric(a, b)`` over the last axis, broadcast over the others."""
-    number, reading = _core.METRICS[metric], _arrays.check_reading(dtype, metric)
-    a, b = _arrays.numbers(a, "a", reading), _arrays.numbers(b, "b", reading)
+    chosen = _metrics.BY_NAME[metric]
+    reading = arrays.check_reading(dtype, chosen)
+    a, b = arrays.numbers(a, "a", reading), arrays.numbers(b, "b", reading)
     for array, name in ((a, "a"), (b, "b")):
         if array.ndim == 0:
-            raise ValueError(f"{name} is a single number; accepted is an array of shape (..., d)")
-    _arrays.same_width(a, "a", b, "b")
+            raise ValueError(f"{name} is a single number; expected shape (..., d)")
+    arrays.same_width(a, "a", b, "b")
     threads = _threads.resolve(threads)
     try:
         shape = np.broadcast_shapes(a.shape[:-1], b.shape[:-1])
     except ValueError:
         raise ValueError(f"the leading axes of a {a.shape} and b {b.shape} do not broadcast") from None
-    dtypes = _arrays.agreed(a, "a", b, "b")
-    values = _core.value_dtype(number, *dtypes, a.shape[-1])
-    result = _arrays.output(out, shape, values, {"a": a, "b": b})
+    dtypes = arrays.agreed(a, "a", b, "b")
+    values = chosen.value_dtype(*dtypes, a.shape[-1])
+    result = arrays.output(out, shape, values, {"a": a, "b": b})
     if out is None and not shape and values == np.float32:
         result = np.empty(shape, np.float64)  # a Python float is not rounded
-    _measure_into(number, a, b, dtypes, result, threads)
+    _measure_into(chosen, a, b, dtypes, result, threads)
     return result.item() if out is None and not shape else result
 
 
 def _measure_into(
-    metric: int,
+    metric: Metric,
     a: np.ndarray,
     b: np.ndarray,
     dtypes: tuple[np.dtype[Any], np.dtype[Any]],
@@ -48,20 +42,18 @@ def _measure_into(
 ) -> None:
     """Whole if the core can read both sides or a copy is small, else in halves along an axis."""
     a, b = (
-        _arrays.native(side, dtype) if _arrays.is_small(side, dtype) else side
+        arrays.native(side, dtype) if arrays.is_small(side, dtype) else side
         for side, dtype in zip((a, b), dtypes, strict=True)
     )
-    if out.size <= 1 or (_arrays.readable(a, dtypes[0]) and _arrays.readable(b, dtypes[1])):
-        job = _core.measure(metric, _arrays.native(a, dtypes[0]), _arrays.native(b, dtypes[1]), out)
+    if out.size <= 1 or (arrays.readable(a, dtypes[0]) and arrays.readable(b, dtypes[1])):
+        job = _core.measure(metric.number, arrays.native(a, dtypes[0]), arrays.native(b, dtypes[1]), out)
         _threads.run(job, threads)
         return
     axis = max(range(out.ndim), key=lambda i: out.shape[i])
     middle = out.shape[axis] // 2
     for half in (slice(None, middle), slice(middle, None)):
-        _measure_into(
-            *(metric, _part(a, axis, half, out), _part(b, axis, half, out), dtypes),
-            *(_along(out, axis, half), threads),
-        )
+        ours, theirs = _part(a, axis, half, out), _part(b, axis, half, out)
+        _measure_into(metric, ours, theirs, dtypes, _along(out, axis, half), threads)
 
 
 def _along(array: np.ndarray, axis: int, half: slice) -> np.ndarray:
@@ -74,17 +66,14 @@ def _part(array: np.ndarray, axis: int, half: slice, out: np.ndarray) -> np.ndar
     return array if own < 0 or array.shape[own] == 1 else _along(array, own, half)
 
 
-_core.install(measure, lambda job, threads: _threads.run(job, _threads.resolve(threads)))
-
-
 def pairwise(
     A: Any,
     B: Any = None,
-    metric: str = "euclidean",
+    metric: MetricName = "euclidean",
     *,
     condensed: bool = False,
     out: Any = None,
-    threads: Any = None,
+    threads: int | None = None,
     dtype: Any = None,
 ) -> np.ndarray:
     """
@@ -112,9 +101,9 @@ def pairwise(
     Returns
     -------
     ndarray, shape (n, m) or (n * (n - 1) / 2,)
-        float32 if both sides are float32, float16 or bfloat16. Of int8, uint8 and bits the exact
-        integers (int32, or int64 for very long rows) for dot products, squared and Hamming distances.
-        Else float64.
+        float32 if both sides are float32, float16 or bfloat16. For int8, uint8 and bits, dot products,
+        squared and Hamming distances are exact integers (int32, or int64 for very long rows). Otherwise
+        float64.
 
     Raises
     ------
@@ -127,10 +116,10 @@ def pairwise(
     -----
     float32 rows are accumulated in float32, in one order that depends on neither the CPU
     nor the number of threads, nor on the other rows. Where a distance or a cosine distance would lose
-    digits to cancellation it is measured again as the row functions do it, so that relative errors stay
+    digits to cancellation it is measured again as by the row functions, so that relative errors stay
     under 1e-5 (float64: 1e-12), also for near-duplicates far from the origin. L2 distances of up to 24
-    elements are summed from differences, and keep nearly all digits. float16 rows give the
-    bits that they give as float32; bfloat16 rows are accumulated in pairs. Of int8, uint8 and bits,
+    elements are summed from differences, and keep nearly all digits. float16 rows give the same
+    bits as float32 rows of the same values; bfloat16 rows are accumulated in pairs. For int8, uint8 and bits,
     every value is that of the row functions.
 
     Examples
@@ -142,18 +131,19 @@ def pairwise(
     >>> vb.pairwise([[0.0, 0.0], [3.0, 4.0], [0.0, 1.0]], condensed=True).round(3)
     array([5.   , 1.   , 4.243])
     """
-    number, reading = metric_number(metric), _arrays.check_reading(dtype, metric)
-    a = _arrays.rows(A, "A", (2,), reading)
-    b = a if B is None else _arrays.rows(B, "B", (2,), reading)
-    _arrays.same_width(a, "A", b, "B")
+    chosen = _metrics.resolve(metric)
+    reading = arrays.check_reading(dtype, chosen)
+    a = arrays.rows(A, "A", (2,), reading)
+    b = a if B is None else arrays.rows(B, "B", (2,), reading)
+    arrays.same_width(a, "A", b, "B")
     if condensed and B is not None:
         raise ValueError("condensed=True is for A with itself; B must be None")
     threads = _threads.resolve(threads)
     inputs = {"A": a} if B is None else {"A": a, "B": b}
-    working = _arrays.agreed_one(a, "A", b, "B")
+    working = arrays.agreed_one(a, "A", b, "B")
     shape = pairs_shape(a, b, condensed)
-    result = _arrays.output(out, shape, _core.value_dtype(number, working, working, a.shape[1]), inputs)
-    pairwise_into(number, a, None if B is None else b, working, result, threads)
+    result = arrays.output(out, shape, chosen.value_dtype(working, working, a.shape[1]), inputs)
+    pairwise_into(chosen, a, None if B is None else b, working, result, threads)
     return result
 
 
@@ -162,27 +152,27 @@ def pairs_shape(a: np.ndarray, b: np.ndarray, condensed: bool) -> tuple[int, ...
 
 
 def pairwise_into(
-    metric: int, a: np.ndarray, b: np.ndarray | None, working: np.dtype[Any], out: np.ndarray, threads: int
+    metric: Metric, a: np.ndarray, b: np.ndarray | None, working: np.dtype[Any], out: np.ndarray, threads: int
 ) -> None:
     """All pairs of checked rows, read as one type; of `a` alone each once, and condensed if `out` is 1-D."""
     if out.ndim == 1:
-        # Each pair once needs the matrix whole.
-        whole = _arrays.native(a, working)
-        if (job := _core.pairwise(metric, whole, whole, "condensed", threads, out)) is not None:
+        # Each pair once needs all rows in one piece.
+        all_rows = arrays.native(a, working)
+        if (job := _core.pairwise(metric.number, all_rows, all_rows, "condensed", threads, out)) is not None:
             _threads.run(job, threads)
         return
-    for i, some in _arrays.blocks(a, working):
+    for i, some in arrays.blocks(a, working):
         alone = b is None and len(some) == len(a)
-        for j, others in [(0, some)] if alone else _arrays.blocks(a if b is None else b, working):
+        for j, others in [(0, some)] if alone else arrays.blocks(a if b is None else b, working):
             part = out[i : i + len(some), j : j + len(others)]
             layout = "mirrored" if some is others else "full"
-            if (job := _core.pairwise(metric, some, others, layout, threads, part)) is not None:
+            if (job := _core.pairwise(metric.number, some, others, layout, threads, part)) is not None:
                 _threads.run(job, threads)
 
 
-def normalize(X: Any, *, out: Any = None, threads: Any = None, dtype: Any = None) -> np.ndarray:
+def normalize(X: Any, *, out: Any = None, threads: int | None = None, dtype: Any = None) -> np.ndarray:
     """
-    Rows scaled to length one.
+    Rows scaled to norm one.
 
     Parameters
     ----------
@@ -212,15 +202,15 @@ def normalize(X: Any, *, out: Any = None, threads: Any = None, dtype: Any = None
     >>> vb.normalize([3.0, 4.0])
     array([0.6, 0.8])
     """
-    if (reading := _arrays.check_reading(dtype)) == "bits":
+    if (reading := arrays.check_reading(dtype)) == "bits":
         raise ValueError("dtype='bits' has no unit rows; pass vb.unpack_bits(X)")
-    x = _arrays.rows(X, "X", (1, 2), reading)
+    x = arrays.rows(X, "X", (1, 2), reading)
     threads = _threads.resolve(threads)
     inputs = {} if out is X or out is x else {"X": x}
-    result = _arrays.output(out, x.shape, _arrays.real_dtype(x), inputs)
+    result = arrays.output(out, x.shape, arrays.real_dtype(x), inputs)
     target = result if _core.native(result) else np.empty(x.shape, result.dtype)
     source, sink = np.atleast_2d(x), np.atleast_2d(target)
-    for i, some in _arrays.blocks(source):
+    for i, some in arrays.blocks(source):
         _threads.run(_core.rewrite("unit", some, sink[i : i + len(some)]), threads)
     if target is not result:
         result[...] = target

@@ -9,23 +9,19 @@ Python, and there, from CPython 3.14 on, Ctrl-C may leave them held; then every 
 What the main thread does here with others is done in C (`SimpleQueue`, `Helper`, `Guard`).
 """
 
-from __future__ import annotations
-
 import _thread
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from math import ceil
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from . import _core
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-# Elements a thread should have to itself before another is woken (about 0.3 ms of work; waking costs
-# 0.05 ms).
-WORK_PER_THREAD = 4_000_000
+# Elements that a thread should have to itself before another is woken: about 0.3 ms of work, and waking takes
+# 0.05 ms.
+WORK_PER_THREAD = _core.WORK_PER_THREAD
 
 _guard = _core.Guard()
 _tasks: SimpleQueue[_core.Helper] = SimpleQueue()
@@ -87,7 +83,7 @@ def from_environment() -> int:
 
 def set_num_threads(threads: int | None) -> None:
     """
-    Set how many threads a call may use if it does not say.
+    Set how many threads a call may use by default.
 
     Parameters
     ----------
@@ -109,7 +105,7 @@ def set_num_threads(threads: int | None) -> None:
 
 def get_num_threads() -> int:
     """
-    How many threads a call may use if it does not say.
+    How many threads a call may use by default.
 
     Returns
     -------
@@ -126,7 +122,7 @@ def resolve(threads: Any) -> int:
 
 
 def check_progress(progress: Any) -> None:
-    """Refuse what cannot be called with the work done and the total, before there is anything to tell."""
+    """Refuse, before any work, what cannot be called with the work done and the total."""
     if progress is None:
         return
     accepted = "progress must be a callable that takes (done, total), or None"
@@ -165,8 +161,13 @@ def run(job: Any, threads: int, progress: Callable[[float, float], object] | Non
     job.finish()
 
 
+def run_for(job: Any, threads: Any) -> None:
+    """Complete the job, with `threads` as a caller gives them."""
+    run(job, resolve(threads))
+
+
 def ended(helpers: list[_core.Helper]) -> list[BaseException | None]:
-    """What became of helpers, when those that have started are done; the others never start."""
+    """Wait for helpers that have started, call off the others, and return their errors."""
     return [helper.end() for helper in helpers]
 
 
@@ -182,7 +183,7 @@ def submit(task: Callable[[], object], count: int, helpers: list[_core.Helper]) 
 
 
 def _start(count: int) -> None:
-    """See that there are at least so many threads."""
+    """Start threads until there are at least `count`."""
     global _started
     while _started < count:
         _started += 1  # first: if a signal handler forks after the call, there are none in the child

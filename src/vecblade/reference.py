@@ -12,15 +12,10 @@ kinds of values:
   the true cosine distance to 50 digits.
 """
 
-from __future__ import annotations
-
 import math
+from collections.abc import Callable, Collection, Sequence
 from decimal import Decimal, localcontext
 from fractions import Fraction
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
 
 LANES = 32
 SIMILARITIES = frozenset({"dot", "cosine_similarity"})

@@ -7,17 +7,16 @@ all other names of ``scipy.spatial.distance``, are SciPy's own, if it is install
 every known difference: ``docs/dropin.md``.
 """
 
-from __future__ import annotations
-
 import os
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-from . import _arrays, _core, _dropin
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from . import _core
+from ._dropin import common
+from ._metrics import BY_NAME, Metric
+from ._rows import arrays
 
 MODULE = "scipy.spatial.distance"
 
@@ -38,7 +37,7 @@ ALIASES = {
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *getattr(_dropin.loaded(MODULE), "__all__", ())})
+    return sorted({*globals(), *getattr(common.loaded(MODULE), "__all__", ())})
 
 
 def __getattr__(name: str) -> Any:
@@ -46,7 +45,7 @@ def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        return _dropin.original(MODULE, name)
+        return common.original(MODULE, name)
     except (ImportError, AttributeError) as error:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}: {error}") from error
 
@@ -93,12 +92,12 @@ def cdist(XA: Any, XB: Any, metric: Any = "euclidean", *, out: Any = None, **kwa
     """
     name = fast_metric(metric)
     if name is not None and (not kwargs or no_weights(kwargs)):
-        a, b = _dropin.plain_rows(XA), _dropin.plain_rows(XB)
+        a, b = common.plain_rows(XA), common.plain_rows(XB)
         if a is not None and b is not None and a.shape[1] == b.shape[1]:
             found = distances(name, a, b, (len(a), len(b)), out)
             if found is not None:
                 return found
-    function: Callable[..., np.ndarray] = _dropin.pass_on(MODULE, "cdist")
+    function: Callable[..., np.ndarray] = common.pass_on(MODULE, "cdist")
     return function(XA, XB, metric, out=out, **kwargs)
 
 
@@ -131,12 +130,12 @@ def pdist(X: Any, metric: Any = "euclidean", *, out: Any = None, **kwargs: Any) 
     """
     name = fast_metric(metric)
     if name is not None and (not kwargs or no_weights(kwargs)):
-        a = None if stays_with_its_library(X) else _dropin.plain_rows(X)
+        a = None if stays_with_its_library(X) else common.plain_rows(X)
         if a is not None:
             found = distances(name, a, None, (len(a) * (len(a) - 1) // 2,), out)
             if found is not None:
                 return found
-    function: Callable[..., np.ndarray] = _dropin.pass_on(MODULE, "pdist")
+    function: Callable[..., np.ndarray] = common.pass_on(MODULE, "pdist")
     return function(X, metric, out=out, **kwargs)
 
 
@@ -173,7 +172,7 @@ def squareform(X: Any, force: str = "no", checks: bool = True) -> np.ndarray:
            [3., 0., 1.],
            [4., 1., 0.]])
     """
-    function: Callable[..., np.ndarray] = _dropin.pass_on(MODULE, "squareform")
+    function: Callable[..., np.ndarray] = common.pass_on(MODULE, "squareform")
     return function(X, force, checks)
 
 
@@ -181,14 +180,14 @@ def no_weights(keywords: dict[str, Any]) -> bool:
     return keywords.keys() == {"w"} and keywords["w"] is None
 
 
-def fast_metric(metric: Any) -> str | None:
-    """The metric's name if it is one that is fast here: by any of SciPy's names, or by its function."""
+def fast_metric(metric: Any) -> Metric | None:
+    """The metric if it is one that is fast here: by any of SciPy's names, or by its function."""
     if isinstance(metric, str):
-        return ALIASES.get(metric.lower())
+        return BY_NAME.get(ALIASES.get(metric.lower(), ""))
     metric = getattr(metric, "__wrapped__", metric)  # of patch(log=True)
     for name, ours in FUNCTIONS.items():
-        if metric is ours or metric is _dropin.known_original(MODULE, name):
-            return name
+        if metric is ours or metric is common.known_original(MODULE, name):
+            return BY_NAME[name]
     return None
 
 
@@ -198,14 +197,13 @@ def stays_with_its_library(X: Any) -> bool:
 
 
 def distances(
-    metric: str, a: np.ndarray, b: np.ndarray | None, shape: tuple[int, ...], out: Any
+    metric: Metric, a: np.ndarray, b: np.ndarray | None, shape: tuple[int, ...], out: Any
 ) -> np.ndarray | None:
     """All pairs of plain rows; None where SciPy is to answer, or to say what is wrong with `out`."""
-    bits = metric in _core.BIT_METRICS
     sides = [a] if b is None else [a, b]
-    if bits:  # NumPy compares no bfloat16
-        sides = [_arrays.converted(x, _arrays.FLOAT32) if x.dtype == _core.BFLOAT16 else x for x in sides]
-    if metric == "hamming" and not all(map(_dropin.zeros_and_ones, sides)):
+    if metric.takes_bits:  # NumPy compares no bfloat16
+        sides = [arrays.converted(x, arrays.FLOAT32) if x.dtype == _core.BFLOAT16 else x for x in sides]
+    if metric.name == "hamming" and not all(map(common.zeros_and_ones, sides)):
         return None
     if isinstance(out, np.ndarray) and not out.flags.writeable:
         raise ValueError("Output array must be writeable.")  # SciPy would write to it for some metrics
@@ -218,13 +216,13 @@ def distances(
         and out.dtype.isnative
         and out.flags.c_contiguous
     ):
-        shared = any(_arrays.overlap(out, side) for side in sides)
+        shared = any(arrays.overlap(out, side) for side in sides)
         result = np.empty(shape) if shared else out
     else:
         return None
-    packed = list(map(_dropin.as_bits, sides)) if bits else sides
-    _dropin.float64_pairs(metric, packed[0], packed[1] if b is not None else None, result)
-    if metric == "hamming":
+    packed = list(map(common.as_bits, sides)) if metric.takes_bits else sides
+    common.float64_pairs(metric, packed[0], packed[1] if b is not None else None, result)
+    if metric.name == "hamming":
         result /= a.shape[1]
     if out is not None and result is not out:
         out[...] = result
@@ -237,7 +235,7 @@ def distances(
 def vectors(u: Any, v: Any) -> tuple[np.ndarray, np.ndarray] | None:
     """Two vectors of one length and type; None if the call is to be passed on."""
     if type(u) is not np.ndarray or type(v) is not np.ndarray:
-        u, v = _dropin.plain(u), _dropin.plain(v)
+        u, v = common.plain(u), common.plain(v)
         if u is None or v is None:
             return None
     if u.dtype is not v.dtype and u.dtype != v.dtype:
@@ -263,7 +261,7 @@ def measured(function: Callable[..., Any], u: Any, v: Any) -> Any:
     if u.dtype.char in SMALL:
         return rounded(function(u, v), SMALL[u.dtype.char])
     try:
-        found = function(_dropin.as_bytes(u), _dropin.as_bytes(v))
+        found = function(common.as_bytes(u), common.as_bytes(v))
     except TypeError:  # integers past 2**53
         return None
     # Of bfloat16 a float64 divided by one is float32 there; sqeuclidean reads what is no float as float64.
@@ -323,7 +321,7 @@ def euclidean(u: Any, v: Any, w: Any = None) -> Any:
             found = measured(_core.euclidean, *pair)
             if found is not None and (found <= LARGEST_HALF or not refuses(*pair)):
                 return found
-    return _dropin.pass_on(MODULE, "euclidean")(u, v, w)
+    return common.pass_on(MODULE, "euclidean")(u, v, w)
 
 
 def sqeuclidean(u: Any, v: Any, w: Any = None) -> Any:
@@ -355,7 +353,7 @@ def sqeuclidean(u: Any, v: Any, w: Any = None) -> Any:
         found = measured(_core.sqeuclidean, u, v)
         if found is not None:
             return found
-    return _dropin.pass_on(MODULE, "sqeuclidean")(u, v, w)
+    return common.pass_on(MODULE, "sqeuclidean")(u, v, w)
 
 
 def cosine(u: Any, v: Any, w: Any = None) -> Any:
@@ -387,7 +385,7 @@ def cosine(u: Any, v: Any, w: Any = None) -> Any:
         found = measured(_core.cosine, u, v)
         if found is not None:
             return found
-    return _dropin.pass_on(MODULE, "cosine")(u, v, w)
+    return common.pass_on(MODULE, "cosine")(u, v, w)
 
 
 def hamming(u: Any, v: Any, w: Any = None) -> Any:
@@ -419,9 +417,9 @@ def hamming(u: Any, v: Any, w: Any = None) -> Any:
     """
     pair = vectors(u, v) if w is None else None
     if pair is not None and pair[0].dtype.kind == "b":
-        differing = _core.sqeuclidean(_dropin.as_bytes(pair[0]), _dropin.as_bytes(pair[1]))
+        differing = _core.sqeuclidean(common.as_bytes(pair[0]), common.as_bytes(pair[1]))
         return np.float64(differing / len(pair[0]))
-    return _dropin.pass_on(MODULE, "hamming")(u, v, w)
+    return common.pass_on(MODULE, "hamming")(u, v, w)
 
 
 def jaccard(u: Any, v: Any, w: Any = None) -> Any:
@@ -456,7 +454,7 @@ def jaccard(u: Any, v: Any, w: Any = None) -> Any:
     pair = vectors(u, v) if w is None else None
     if pair is not None and pair[0].dtype.kind == "b":
         return np.float64(_core.jaccard(np.packbits(pair[0]), np.packbits(pair[1])))
-    return _dropin.pass_on(MODULE, "jaccard")(u, v, w)
+    return common.pass_on(MODULE, "jaccard")(u, v, w)
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {

@@ -9,19 +9,18 @@ accelerated (sparse input, other metrics), and all other names of ``sklearn.metr
 every known difference: ``docs/dropin.md``.
 """
 
-from __future__ import annotations
-
-import os
-import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
-from . import _arrays, _core, _directions, _dropin, _measure, _search, _threads
-from ._checks import checked, config
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from . import _measure
+from ._dropin import common, directions
+from ._dropin.checks import checked, config
+from ._dropin.sklearn_rules import METRICS as METRICS
+from ._dropin.sklearn_rules import WIDE, closest, fast_metric, is_float32, threads_for, value_type
+from ._metrics import BY_NAME, Metric
+from ._rows import arrays
 
 MODULE = "sklearn.metrics.pairwise"
 MODULES = (MODULE, "sklearn.metrics", "sklearn.neighbors")
@@ -37,77 +36,54 @@ __all__ = [
     "pairwise_distances_chunked",
 ]
 
-# scikit-learn's names for the metrics that are fast here.
-WIDE = ("sqeuclidean",)  # SciPy's in scikit-learn: float64 of float32 rows too
-METRICS = {"euclidean": "euclidean", "l2": "euclidean", "sqeuclidean": "sqeuclidean", "cosine": "cosine"}
-
 
 def __getattr__(name: str) -> Any:
     """`NearestNeighbors` when it is asked for; what is not here is scikit-learn's own."""
     if name == "NearestNeighbors":
-        from ._neighbors import NearestNeighbors
+        from ._dropin.neighbors import NearestNeighbors
 
         return NearestNeighbors
     reason = ""
     if not name.startswith("__"):
         for module in MODULES:
             try:
-                return _dropin.original(module, name)
+                return common.original(module, name)
             except (ImportError, AttributeError) as error:
                 reason = f": {error}"
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}{reason}")
 
 
 def __dir__() -> list[str]:
-    theirs = (getattr(_dropin.loaded(module), "__all__", ()) for module in MODULES)
+    theirs = (getattr(common.loaded(module), "__all__", ()) for module in MODULES)
     return sorted({*globals(), *(name for names in theirs for name in names)})
 
 
 # ---- what is fast --------------------------------------------------------------------------
 
 
-def is_float32(a: np.ndarray, b: np.ndarray | None) -> bool:
-    """Whether scikit-learn answers in float32."""
-    return a.dtype == np.float32 and (b is None or b.dtype == np.float32)
-
-
-def threads_for(n_jobs: Any) -> int:
-    """
-    As many as `n_jobs` says. None: as many as a call may use, and the BLAS in our place might.
-
-    joblib's workers tell by OMP_NUM_THREADS how many that are.
-    """
-    if n_jobs is None:
-        most = os.environ.get("OMP_NUM_THREADS", "")
-        return min(_threads.resolve(None), int(most) if most.isdecimal() and int(most) else 1024)
-    joblib = sys.modules.get("joblib")
-    return _threads.resolve(joblib.effective_n_jobs(n_jobs) if joblib is not None else n_jobs)
-
-
 def distances(
-    metric: str, a: np.ndarray, b: np.ndarray | None, n_jobs: Any = None, wide: bool = False
+    metric: Metric, a: np.ndarray, b: np.ndarray | None, n_jobs: Any = None, wide: bool = False
 ) -> np.ndarray:
-    """All pairs of checked rows, `wide` in float64. What has no direction is 1 from all but itself."""
+    """All pairs of checked rows, `wide` in float64. A zero row has cosine distance 1 from all but itself."""
     threads, narrow = threads_for(n_jobs), is_float32(a, b) and not wide
     result = np.empty((len(a), len(a if b is None else b)), np.float32 if narrow else np.float64)
     if narrow:
-        number = _core.METRICS[metric]
-        if b is None or not _dropin.one_to_many(metric, a, b, result, threads):
-            _measure.pairwise_into(number, a, b, _arrays.FLOAT32, result, threads)
+        if b is None or not common.one_to_many(metric, a, b, result, threads):
+            _measure.pairwise_into(metric, a, b, arrays.FLOAT32, result, threads)
     else:
-        _dropin.float64_pairs(metric, a, b, result, threads)
-    if metric.startswith("cosine"):
+        common.float64_pairs(metric, a, b, result, threads)
+    if metric.is_angle:
         complete(metric, result, a, a if b is None else b)
     return result
 
 
-def complete(metric: str, result: np.ndarray, a: np.ndarray, b: np.ndarray) -> None:
+def complete(metric: Metric, result: np.ndarray, a: np.ndarray, b: np.ndarray) -> None:
     """Put what scikit-learn has for rows of zeros in the place of NaN."""
-    if not _directions.complete(result, a, b, 0 if metric == "cosine_similarity" else 1):
+    if not directions.complete(result, a, b, 0 if metric.is_similarity else 1):
         return
     if config("assume_finite"):  # and they are not
         result[np.isnan(a).any(axis=1)] = result[:, np.isnan(b).any(axis=1)] = np.nan
-    if a is b and metric == "cosine":
+    if a is b and not metric.is_similarity:
         np.fill_diagonal(result, 0)
 
 
@@ -148,8 +124,8 @@ def cosine_similarity(X: Any, Y: Any = None, dense_output: bool = True) -> Any:
     """
     pair = checked(X, Y) if isinstance(dense_output, bool) else None
     if pair is None:
-        return _dropin.pass_on(MODULE, "cosine_similarity")(X, Y, dense_output)
-    return distances("cosine_similarity", *pair)
+        return common.pass_on(MODULE, "cosine_similarity")(X, Y, dense_output)
+    return distances(BY_NAME["cosine_similarity"], *pair)
 
 
 def cosine_distances(X: Any, Y: Any = None) -> Any:
@@ -180,8 +156,8 @@ def cosine_distances(X: Any, Y: Any = None) -> Any:
     """
     pair = checked(X, Y)
     if pair is None:
-        return _dropin.pass_on(MODULE, "cosine_distances")(X, Y)
-    return distances("cosine", *pair)
+        return common.pass_on(MODULE, "cosine_distances")(X, Y)
+    return distances(BY_NAME["cosine"], *pair)
 
 
 def euclidean_distances(
@@ -197,7 +173,7 @@ def euclidean_distances(
     squared : bool
         Squared distances instead.
     X_norm_squared, Y_norm_squared : array_like, optional
-        Squared lengths of the rows, which are not needed here; calls with them are left to scikit-learn.
+        Squared norms of the rows, which are not needed here; calls with them are left to scikit-learn.
 
     Returns
     -------
@@ -219,22 +195,10 @@ def euclidean_distances(
     plainly = X_norm_squared is None and Y_norm_squared is None and isinstance(squared, (bool, np.bool_))
     pair = checked(X, Y) if plainly else None
     if pair is None:
-        return _dropin.pass_on(MODULE, "euclidean_distances")(
+        return common.pass_on(MODULE, "euclidean_distances")(
             X, Y, Y_norm_squared=Y_norm_squared, squared=squared, X_norm_squared=X_norm_squared
         )
-    return distances("sqeuclidean" if squared else "euclidean", *pair)
-
-
-def fast_metric(metric: Any, keywords: dict[str, Any] | None) -> str | None:
-    """Our name of the metric, if it is fast with these keywords."""
-    if not isinstance(metric, str) or metric not in METRICS:
-        return None
-    if not keywords:
-        return METRICS[metric]
-    squared = keywords.get("squared")
-    if METRICS[metric] == "euclidean" and keywords.keys() == {"squared"} and isinstance(squared, bool):
-        return "sqeuclidean" if squared else "euclidean"
-    return None
+    return distances(BY_NAME["sqeuclidean" if squared else "euclidean"], *pair)
 
 
 def pairwise_distances(
@@ -285,7 +249,7 @@ def pairwise_distances(
     if pair is None or name is None:
         if "force_all_finite" not in kwds:  # its name before scikit-learn 1.6, known until 1.7
             kwds["ensure_all_finite"] = ensure_all_finite
-        return _dropin.pass_on(MODULE, "pairwise_distances")(X, Y, metric, n_jobs=n_jobs, **kwds)
+        return common.pass_on(MODULE, "pairwise_distances")(X, Y, metric, n_jobs=n_jobs, **kwds)
     return distances(name, *pair, n_jobs, metric in WIDE)
 
 
@@ -337,7 +301,7 @@ def pairwise_distances_chunked(
     usual = (n_jobs is None or type(n_jobs) is int) and (reduce_func is None or callable(reduce_func))
     pair = checked(X, Y) if name is not None and usual else None
     if pair is None or name is None or not (working_memory is None or is_amount(working_memory)):
-        rest: Iterator[Any] = _dropin.pass_on(MODULE, "pairwise_distances_chunked")(
+        rest: Iterator[Any] = common.pass_on(MODULE, "pairwise_distances_chunked")(
             X, Y, metric=metric, **options, **kwds
         )
         return rest
@@ -352,15 +316,15 @@ def chunks(
     a: np.ndarray,
     b: np.ndarray | None,
     reduce_func: Any,
-    metric: str,
+    metric: Metric,
     n_jobs: Any,
     working_memory: Any,
     wide: bool,
 ) -> Iterator[Any]:
     """The loop of `pairwise_distances_chunked`: as many rows at a time as fit into the memory."""
     others = a if b is None else b
-    rows_that_fit = _dropin.original(MODULE, "get_chunk_n_rows")
-    check = _dropin.original(MODULE, "_check_chunk_size")
+    rows_that_fit = common.original(MODULE, "get_chunk_n_rows")
+    check = common.original(MODULE, "_check_chunk_size")
     step = rows_that_fit(row_bytes=8 * len(others), max_n_rows=len(a), working_memory=working_memory)
     for start in range(0, len(a), step):
         some = a[start : start + step]
@@ -373,37 +337,6 @@ def chunks(
 
 
 # ---- the closest row -----------------------------------------------------------------------
-
-
-def closest(
-    metric: str,
-    queries: np.ndarray,
-    rows: np.ndarray,
-    k: int,
-    n_jobs: Any = None,
-    dtype: np.dtype[Any] = _arrays.FLOAT64,
-) -> tuple[np.ndarray, np.ndarray] | None:
-    """The numbers of the k closest of checked rows, and distances of this type; None: passed on."""
-    threads, eligible = threads_for(n_jobs), _search.eligible_rows(None, len(rows))
-
-    def search(some: np.ndarray) -> _search.TopK:
-        q, x = _search.check_pair(_dropin.as_bytes(some), _dropin.as_bytes(rows), metric, None)
-        return _search.find_topk(q, x, k, metric, eligible, threads, None, _arrays.FLOAT64)[0]
-
-    try:
-        found = _directions.nearest(search, queries, rows, k) if metric == "cosine" else search(queries)
-    except TypeError:  # integers past 2**53
-        return None
-    return found[0].astype(np.intp, copy=False), _search._rounded(found[1], dtype)
-
-
-def value_type(metric: str, queries: np.ndarray, rows: np.ndarray) -> np.dtype[Any]:
-    """The type of scikit-learn's distances of closest rows: float64 of all rows that its own search takes."""
-    if metric in WIDE or not is_float32(queries, rows):
-        return _arrays.FLOAT64
-    contiguous = queries.flags.c_contiguous and rows.flags.c_contiguous
-    searched = metric != "cosine" and contiguous and config("enable_cython_pairwise_dist") is not False
-    return _arrays.FLOAT64 if searched else _arrays.FLOAT32
 
 
 def argmin_min(
@@ -459,7 +392,7 @@ def pairwise_distances_argmin_min(
     """
     found = argmin_min(X, Y, axis, metric, metric_kwargs)
     if found is None:
-        return _dropin.pass_on(MODULE, "pairwise_distances_argmin_min")(
+        return common.pass_on(MODULE, "pairwise_distances_argmin_min")(
             X, Y, axis=axis, metric=metric, metric_kwargs=metric_kwargs
         )
     return found[0][:, 0], found[1][:, 0]
@@ -494,7 +427,7 @@ def pairwise_distances_argmin(
     """
     found = argmin_min(X, Y, axis, metric, metric_kwargs)
     if found is None:
-        return _dropin.pass_on(MODULE, "pairwise_distances_argmin")(
+        return common.pass_on(MODULE, "pairwise_distances_argmin")(
             X, Y, axis=axis, metric=metric, metric_kwargs=metric_kwargs
         )
     return found[0][:, 0]

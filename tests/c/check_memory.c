@@ -124,7 +124,7 @@ int main(void)
         return 2;
     fill();
     for (const operation *o = operations; o < operations + OPERATIONS; o++) {
-        vb_search_told ignored;
+        vb_search_stats ignored;
         failing = 0;
         run_alone(o, wanted, &ignored);
         for (size_t threads = 1; threads <= THREADS; threads += THREADS - 1) {

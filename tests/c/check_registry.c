@@ -72,7 +72,7 @@ static int check_screen(const vb_record *record, size_t d, const vb_view *rows)
     float query[MOST];
     double nearest, farthest;
     uint32_t passed[ROWS];
-    vb_limits limits = {0.0f, 0.0f, 0.0f};
+    vb_screen_bounds limits = {0.0f, 0.0f, 0.0f};
     size_t count;
     int wrong = 0;
 
@@ -160,48 +160,55 @@ static int count_bits(int bits)
     return count;
 }
 
-/* Every row's dot product of codes against limits that it reaches, or misses by one. */
-static int check_codes(const vb_record *record, size_t d)
+/* Every row's dot product of codes against limits that it reaches, or misses by one: of so many queries. */
+static int check_queries(const vb_record *record, size_t d, size_t count)
 {
     static uint64_t space[(sizeof(vb_panel) + (MOST + 3) * VB_PANEL) / 8 + 1];
-    static int8_t codes[16 * (MOST + 3)];
-    static int32_t tally[16 * VB_PANEL];
+    static int8_t codes[MOST + 3], packed[16 * 2 * (MOST + 64)];
+    static int32_t products[16 * VB_PANEL];
     vb_panel *panel = (vb_panel *)space;
-    const int bits = record->type == VB_B1, sieve = record->form == VB_FORM_SIEVE, most = sieve ? record->limit : 127;
-    const size_t steps = (d + 3) / 4, group = record->rows;
-    int32_t bias[16] = {0}, products[16][VB_PANEL] = {{0}};
+    const vb_packing *packing = record->packing;
+    const int bits = record->type == VB_B1, sieve = record->form == VB_FORM_SIEVE;
+    const int most = sieve ? record->largest_code : 127;
+    const size_t steps = (d + 3) / 4, group = sieve ? packing->group(count) : record->rows;
+    int32_t bias[16] = {0}, wanted[16][VB_PANEL] = {{0}};
     float a[16], t[16] = {0}, k[16] = {0};
     uint32_t masks[16];
-    const vb_coded queries = {group, group, codes, bias, a, t, k};
+    const vb_coded queries = {group, group, packed, bias, a, t, k};
     int wrong = 0;
 
-    memset(codes, 0, sizeof codes);
     for (size_t i = 0; i < 4 * steps; i++)
         for (size_t r = 0; r < VB_PANEL; r++) {
             const int row = i < d ? (int)((i * 37 + r * 101) % 255) - 127 : 0;
             panel->codes[(i / 4 * VB_PANEL + r) * 4 + i % 4] = (uint8_t)(bits ? row : row + 128);
-            for (size_t q = 0; q < group && i < d; q++) {
-                const int code =
-                    bits ? (int)(i * 53 + q * 71) % 256 : (int)((i * 53 + q * 71) % (size_t)(2 * most + 1)) - most;
-                codes[(i / 4 * group + q) * 4 + i % 4] = (int8_t)code;
-                products[q][r] += bits ? count_bits(row & code & 255) : row * code;
-                bias[q] += r == 0 && !bits ? 128 * code : 0;
+        }
+    for (size_t q = 0; q < group; q++) {
+        for (size_t i = 0; i < d; i++) {
+            const int code =
+                bits ? (int)(i * 53 + q * 71) % 256 : (int)((i * 53 + q * 71) % (size_t)(2 * most + 1)) - most;
+            codes[i] = (int8_t)code;
+            bias[q] += bits ? 0 : 128 * code;
+            for (size_t r = 0; r < VB_PANEL; r++) {
+                const int row = (int)((i * 37 + r * 101) % 255) - 127;
+                wanted[q][r] += bits ? count_bits(row & code & 255) : row * code;
             }
         }
+        packing->pack(codes, d, 0, group, q, packed);
+    }
     if (!sieve) {
-        record->call.tally(panel->codes, steps, codes, tally);
+        record->call.products(panel->codes, steps, packed, products);
         for (size_t q = 0; q < group; q++)
             for (size_t r = 0; r < VB_PANEL; r++)
-                wrong |= tally[q * VB_PANEL + r] - bias[q] != products[q][r];
+                wrong |= products[q * VB_PANEL + r] - bias[q] != wanted[q][r];
     }
     for (size_t r = 0; r < VB_PANEL; r++) {
         panel->unit[r] = 1.0f;
-        panel->extent[r] = 0.0f;
+        panel->norm_term[r] = 0.0f;
     }
     for (int miss = 0; sieve && miss < 2; miss++)
         for (size_t r = 0; r < VB_PANEL; r++) {
             for (size_t q = 0; q < group; q++)
-                a[q] = (float)(products[q][r] + miss);
+                a[q] = (float)(wanted[q][r] + miss);
             record->call.sieve(panel, steps, &queries, masks);
             for (size_t q = 0; q < group; q++)
                 wrong |= (int)(masks[q] >> r & 1) == miss;
@@ -211,9 +218,21 @@ static int check_codes(const vb_record *record, size_t d)
     return wrong;
 }
 
+/* In every group that the kernel's packing has. */
+static int check_codes(const vb_record *record, size_t d)
+{
+    int wrong = check_queries(record, d, record->rows);
+    for (size_t count = 1, group = 0; record->form == VB_FORM_SIEVE && count < record->rows; count++)
+        if (record->packing->group(count) != group) {
+            group = record->packing->group(count);
+            wrong |= check_queries(record, d, count);
+        }
+    return wrong;
+}
+
 static int check_score(const vb_record *record, size_t n)
 {
-    const vb_scoring scoring = {VB_METRIC_COSINE, 0, 3.0, 0.75};
+    const vb_scoring scoring = {VB_ANGULAR, 0, 3.0, 0.75};
     double sums[MOST] = {0}, values[MOST], norms[MOST] = {0};
     int wrong = 0, past = 0;
     for (size_t i = 0; i < n; i++) {
@@ -356,7 +375,7 @@ static int check(const vb_record *record, size_t d)
     case VB_FORM_TILE:
         return check_tile(record, d);
     case VB_FORM_SIEVE:
-    case VB_FORM_TALLY:
+    case VB_FORM_PRODUCTS:
         return check_codes(record, d);
     case VB_FORM_WIDEN:
         return check_widen(record, d);
@@ -367,28 +386,31 @@ static int check(const vb_record *record, size_t d)
         return check_apart(record, d);
     case VB_FORM_ENCODE:
         return check_encode(record, d);
-    default:
+    case VB_FORM_PAIR:
+    case VB_FORM_ROWS:
+    case VB_FORM_SCREEN:
         return check_sums(record, d, (uint32_t)(1 + d));
     }
+    return 1;
 }
 
 int main(void)
 {
     const vb_record *record;
-    const char *level;
-    int runs, active, wrong = 0, checked = 0;
+    vb_record_place place;
+    int wrong = 0, checked = 0;
     uint64_t first = 0;
 
     if (vb_init(NULL))
         return 1;
     /* All levels sum the same numbers, so one level's hash is every level's. */
-    for (size_t i = 0; (record = vb_registry(i, &level, &runs, &active)); i++) {
-        if (!runs)
+    for (size_t i = 0; (record = vb_registry(i, &place)); i++) {
+        if (!place.runs)
             continue;
         for (size_t d = 0; d < MOST; d++)
             wrong |= check(record, d);
         checked++;
-        if (!strcmp(level, "scalar"))
+        if (!strcmp(place.level, "scalar"))
             first = hash;
         else
             hash = 14695981039346656037u;

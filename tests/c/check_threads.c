@@ -18,10 +18,23 @@ typedef struct {
     vb_status status;
 } worker;
 
+/* Whether this thread is in the state that a job's kernels want, and how often one has been, or was not when it had to be. */
+static _Thread_local int inside;
+static vb_counter entered, misplaced;
+
+static void enter(void)
+{
+    vb_counter_add(&entered, 1);
+    vb_counter_add(&misplaced, inside++ != 0);
+}
+
+static void leave(void) { vb_counter_add(&misplaced, --inside != 0); }
+
 static void *work(void *argument)
 {
     worker *w = argument;
     w->status = vb_job_run(w->job, w->poll, w->context);
+    vb_counter_add(&misplaced, inside != 0);
     return NULL;
 }
 
@@ -34,6 +47,7 @@ typedef struct {
 static int listen(void *context, double done, double total)
 {
     told *t = context;
+    vb_counter_add(&misplaced, inside != 0); /* it may run anything */
     t->wrong |= done < t->done || done > total;
     t->done = done;
     t->times++;
@@ -42,6 +56,8 @@ static int listen(void *context, double done, double total)
 
 static void start(worker *workers, size_t n, vb_job *job, told *progress)
 {
+    job->enter = enter;
+    job->leave = leave;
     for (size_t i = 0; i < n; i++) {
         workers[i] = (worker){.job = job, .poll = i ? NULL : listen, .context = progress};
         if (pthread_create(&workers[i].thread, NULL, work, &workers[i]))
@@ -66,15 +82,15 @@ static int complain(const operation *o, const char *what)
     return 1;
 }
 
-static int same_counts(vb_job *job, const vb_search_told *expected)
+static int same_counts(vb_job *job, const vb_search_stats *expected)
 {
-    vb_search_told counts;
-    vb_search_tell(job, &counts);
-    return counts.plan == expected->plan && counts.met == expected->met;
+    vb_search_stats counts;
+    vb_search_stats_of(job, &counts);
+    return counts.plan == expected->plan && counts.visited == expected->visited;
 }
 
 /* Two jobs of the same kind at once, each by half of the threads. */
-static int check_results(const operation *o, const vb_search_told *expected)
+static int check_results(const operation *o, const vb_search_stats *expected)
 {
     worker workers[2][THREADS / 2];
     vb_job *jobs[2];
@@ -98,7 +114,7 @@ static int check_results(const operation *o, const vb_search_told *expected)
         if (memcmp(found[i], wanted, MOST_BYTES) || progress[i].wrong)
             wrong |= complain(o, "differs from one thread's");
         if ((o->kind == TOPK || o->kind == WITHIN) && !same_counts(jobs[i], expected))
-            wrong |= complain(o, "met other pairs than one thread");
+            wrong |= complain(o, "visited other pairs than one thread");
         vb_job_free(jobs[i]);
     }
     return wrong;
@@ -131,11 +147,11 @@ static int check_poll(void)
 {
     const operation o = {.name = "topk of one row many times", .kind = TOPK};
     const vb_rows queries = rows_of(VB_F32, QUERIES), rows = {corpus[VB_F32], 0, 1 << 26, VB_F32};
-    const vb_where everywhere = {NULL, NULL, rows.count};
+    const vb_request request = {VB_METRIC_DOT, D,      queries, rows, NULL, {NULL, NULL, rows.count},
+                                VB_PLAN_CODES, THREADS};
     worker workers[THREADS];
     told progress = {.stop = 1};
-    vb_job *job = vb_topk_new(VB_METRIC_DOT, D, &queries, &rows, NULL, &everywhere, 1, THREADS, (int64_t *)found[0],
-                              (double *)found[1]);
+    vb_job *job = vb_topk_new(&request, 1, (int64_t *)found[0], (double *)found[1]);
     int wrong = 0;
 
     if (!job)
@@ -157,7 +173,7 @@ int main(void)
         return 2;
     fill();
     for (const operation *o = operations; o < operations + OPERATIONS; o++) {
-        vb_search_told expected = {VB_PLAN_ROWS, 0, 0, 0};
+        vb_search_stats expected = {VB_PLAN_ROWS, 0, 0, 0};
         run_alone(o, wanted, &expected);
         if ((o->kind == TOPK || o->kind == WITHIN) && expected.plan != o->plan)
             wrong |= complain(o, "goes another way");
@@ -165,6 +181,8 @@ int main(void)
             wrong |= check_results(o, &expected) | check_stop(o);
     }
     wrong |= check_poll();
+    if (vb_counter_get(&entered) == 0 || vb_counter_get(&misplaced) != 0)
+        wrong |= complain(operations, "enters or leaves its threads where it should not");
     printf("%d operations, %d threads, %s\n", OPERATIONS, THREADS, wrong ? "WRONG" : "right");
     return wrong;
 }

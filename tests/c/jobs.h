@@ -125,10 +125,13 @@ static vb_job *new_job(const operation *o, int threads, char *out)
     const vb_rows paired = rows_of(o->type, PAIRED);
     const ptrdiff_t size = (ptrdiff_t)vb_type_size(value_type(o));
     const vb_codes codes = {panels, center};
-    vb_where where = {o->where == MASK ? mask : NULL, o->where == IDS ? ids : NULL, 0};
+    const vb_where where = {o->where == MASK ? mask : NULL, o->where == IDS ? ids : NULL,
+                            o->where == MASK  ? masked
+                            : o->where == IDS ? numbered
+                                              : ROWS};
+    const vb_request request = {o->metric, D,       queries, rows, o->plan == VB_PLAN_CODES ? &codes : NULL,
+                                where,     o->plan, threads};
 
-    where.eligible = o->where == MASK ? masked : o->where == IDS ? numbered : ROWS;
-    vb_use_plan(o->plan);
     switch (o->kind) {
     case MEASURE:
         return new_measure(o, out);
@@ -142,12 +145,11 @@ static vb_job *new_job(const operation *o, int threads, char *out)
     case CONVERT:
         return vb_convert_new(D, &rows, out, (ptrdiff_t)(D * sizeof(uint16_t)), VB_BF16);
     case TOPK:
-        return vb_topk_new(o->metric, D, &queries, &rows, o->plan == VB_PLAN_CODES ? &codes : NULL, &where, K, threads,
-                           (int64_t *)out, (double *)(out + QUERIES * K * sizeof(int64_t)));
-    default:
-        return vb_within_new(o->metric, D, &queries, &rows, o->plan == VB_PLAN_CODES ? &codes : NULL, &where,
-                             o->threshold, VB_F64, threads);
+        return vb_topk_new(&request, K, (int64_t *)out, (double *)(out + QUERIES * K * sizeof(int64_t)));
+    case WITHIN:
+        return vb_within_new(&request, o->threshold, VB_F64);
     }
+    return NULL;
 }
 
 /* What is left to do after every thread has returned, on this one. */
@@ -183,7 +185,7 @@ static void prepare(const operation *o)
 }
 
 /* The operation by one thread, with nothing in its way: what any other run has to give. */
-static void run_alone(const operation *o, char *out, vb_search_told *told)
+static void run_alone(const operation *o, char *out, vb_search_stats *stats)
 {
     vb_job *job;
 
@@ -194,7 +196,7 @@ static void run_alone(const operation *o, char *out, vb_search_told *told)
         exit(2);
     finish_job(o, job, out);
     if (o->kind == TOPK || o->kind == WITHIN)
-        vb_search_tell(job, told);
+        vb_search_stats_of(job, stats);
     vb_job_free(job);
 }
 

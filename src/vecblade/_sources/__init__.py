@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import _advice, _arrays
+from .._rows import advice, arrays
 from .base import Source
 
 __all__ = ["Source", "corpus_source", "open", "queries_source"]
@@ -113,7 +113,7 @@ def is_path(text: str) -> bool:
     return (
         any(map(os.path.exists, (text, place)))
         or "://" in text
-        or _advice.FILE_NAME.fullmatch(text) is not None
+        or advice.FILE_NAME.fullmatch(text) is not None
     )
 
 
@@ -123,11 +123,11 @@ def by_parts(x: Any, name: str) -> Source | None:
         from .opening import dataset, is_dataset
 
         return dataset(x) if is_dataset(x) else None
-    if _arrays.is_arrow(x) and not isinstance(x, np.ndarray):
-        from .. import _arrow
+    if arrays.is_arrow(x) and not isinstance(x, np.ndarray):
+        from .._rows import arrow
         from .raw import Blocks
 
-        parts = _arrow.chunks(x, name)
+        parts = arrow.chunks(x, name)
         if parts is not None and len(parts) > 1 and parts[0].ndim == 2:
             return Blocks(type(x).__name__, parts)
     return None

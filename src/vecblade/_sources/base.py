@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import _arrays
 from .._core import BFLOAT16
+from .._rows import arrays
+from .._rows.columns import WIDE_INTEGERS, fits_float64
 from .ahead import ahead
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class Source:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        return _arrays.shown(self._kind)
+        return arrays.shown(self._kind)
 
     @property
     def nbytes(self) -> int:
@@ -105,7 +106,7 @@ class Source:
 
     def __repr__(self) -> str:
         rows = "?" if self._rows is None else self._rows
-        return f"<{self._name}: {rows} x {self._d} {_arrays.type_name(self._kind)}>"
+        return f"<{self._name}: {rows} x {self._d} {arrays.type_name(self._kind)}>"
 
     # ---- reading ------------------------------------------------------------------------
 
@@ -195,7 +196,7 @@ class Source:
 
     def read_as(self, reading: str | None, name: str) -> Source:
         """The same with unsigned integers taken for what `dtype=` says."""
-        kind = _arrays.rows(self.outline(), name, (2,), reading).dtype
+        kind = arrays.rows(self.outline(), name, (2,), reading).dtype
         if kind == self._kind:
             return self
         other = object.__new__(type(self))
@@ -214,7 +215,7 @@ class Source:
                 for start in range(0, len(block), 2 * rows):  # of what comes in larger units
                     part = _as(block[start : start + 2 * rows], self._kind)
                     checked(part, self._name, at + start)
-                    yield at + start, _arrays.native(part, dtype)
+                    yield at + start, arrays.native(part, dtype)
                 at += len(block)
             if self._rows is not None and at < self._rows:
                 raise ValueError(
@@ -228,7 +229,7 @@ class Source:
 
     def copied(self, dtype: np.dtype[Any], spare: int) -> tuple[np.ndarray, int]:
         """All rows in memory of our own, with room for one more in `spare`; and how many there are."""
-        from .. import _memory
+        from .._rows import memory
 
         if self._rows is None:
             found = [block for _, block in self.pieces(dtype)]
@@ -236,7 +237,7 @@ class Source:
             blocks = iter(found)
         else:
             count, blocks = self._rows, (block for _, block in self.pieces(dtype))
-        made, at = _memory.empty((count + count // spare, self._d), dtype), 0
+        made, at = memory.empty((count + count // spare, self._d), dtype), 0
         for block in blocks:
             made[at : at + len(block)] = block
             at += len(block)
@@ -266,9 +267,9 @@ def _as(block: np.ndarray, kind: np.dtype[Any]) -> np.ndarray:
 
 def checked(block: np.ndarray, name: str, first: int) -> None:
     """Refuse integers that float64 cannot hold."""
-    wide = block.dtype.char in _arrays.WIDE_INTEGERS and block.dtype.itemsize == 8
-    if wide and not _arrays.fits_float64(block):
-        row = next(row for row in range(len(block)) if not _arrays.fits_float64(block[row]))
+    wide = block.dtype.char in WIDE_INTEGERS and block.dtype.itemsize == 8
+    if wide and not fits_float64(block):
+        row = next(row for row in range(len(block)) if not fits_float64(block[row]))
         raise TypeError(f"{name}: row {first + row} has integers past 2**53, which float64 cannot hold")
 
 
@@ -279,12 +280,12 @@ def kind_of(dtype: np.dtype[Any], name: str) -> np.dtype[Any]:
     if dtype.hasobject:
         raise TypeError(f"{name}: it holds Python objects or rows of several lengths, not rows of numbers")
     if dtype.names is not None or dtype.subdtype is not None:
-        raise TypeError(f"{name}: it has fields ({dtype}); accepted are plain numbers")
-    if _arrays.is_bfloat16(dtype):
+        raise TypeError(f"{name}: it has fields ({dtype}); expected plain numbers")
+    if arrays.is_bfloat16(dtype):
         return BFLOAT16
-    if dtype.char in _arrays.NATIVE | _arrays.TO_FLOAT64 | _arrays.WIDE_INTEGERS or dtype == np.dtype("V2"):
+    if dtype.char in arrays.NATIVE | arrays.TO_FLOAT64 | WIDE_INTEGERS or dtype == np.dtype("V2"):
         return dtype
-    raise TypeError(f"{name}: it has dtype {dtype}; accepted are real numbers of at most 64 bits")
+    raise TypeError(f"{name}: it has dtype {dtype}; expected real numbers of at most 64 bits")
 
 
 def check_matrix(shape: Any, name: str) -> tuple[int, int]:

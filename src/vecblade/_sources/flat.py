@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from .. import _npy
 from .._core import BFLOAT16
+from . import npy as npys
 from .base import Source, check_matrix, kind_of
 from .raw import Layout
 
@@ -58,7 +58,7 @@ def bins(path: str, file: BinaryIO, size: int, suffix: str) -> Layout:
 
 def npy(path: str, file: BinaryIO, size: int) -> Layout:
     try:
-        shape, by_columns, dtype = _npy.header(file, size)
+        shape, by_columns, dtype = npys.header(file, size)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     rows, d = check_matrix(shape, path)
@@ -103,7 +103,7 @@ def npz(path: str, file: BinaryIO, member: str | None) -> tuple[Layout | Member,
 def is_matrix(archive: zipfile.ZipFile, name: str) -> bool:
     info = archive.getinfo(f"{name}.npy")
     with archive.open(info) as inner:
-        return len(_npy.header(inner, info.file_size)[0]) == 2  # type: ignore[arg-type]
+        return len(npys.header(inner, info.file_size)[0]) == 2  # type: ignore[arg-type]
 
 
 class Member(Source):
@@ -190,7 +190,7 @@ def safetensors(path: str, file: BinaryIO, size: int, member: str | None) -> tup
     except (ValueError, TypeError, KeyError):
         raise ValueError(f"{name}: what the header says of it is damaged") from None
     if kind not in TENSORS:
-        raise TypeError(f"{name}: it has dtype {kind}; accepted are {', '.join(TENSORS)}")
+        raise TypeError(f"{name}: it has dtype {kind}; expected {', '.join(TENSORS)}")
     rows, d = check_matrix(shape, name)
     needed = rows * d * TENSORS[kind].itemsize
     if min(rows, d, first) < 0 or end - first != needed or 8 + length + end > size:

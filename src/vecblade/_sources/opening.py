@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, BinaryIO
 
-from .. import _advice, _arrays, _arrow, _file
+from .._rows import advice, arrays, arrow
 from . import chunked, flat, parquet
+from . import file as files
 from .base import Source, missing_extra
 from .others import Iterated, Joined
 from .raw import Blocks, IndexFile, Raw
@@ -24,7 +25,7 @@ MAGIC = {
     b"PAR1": "parquet",
     parquet.MAGIC: "ipc",
     parquet.STREAM: "ipc",
-    _file.MAGIC: "index",
+    files.MAGIC: "index",
     **dict.fromkeys(flat.FAISS, "faiss"),
 }
 # And by its suffix.
@@ -80,11 +81,11 @@ def by_object(x: Any, vectors: str | None, ids: str | None, filter: Any) -> Sour
         return dataset(x)
     if type(x).__module__.startswith("pyarrow") and hasattr(x, "get_fragments"):
         return arrow_dataset(x, vectors, ids, filter)
-    if _arrays.is_arrow_table(x) or (hasattr(x, "columns") and _advice.has(x, "iloc")):
+    if arrays.is_arrow_table(x) or (hasattr(x, "columns") and advice.has(x, "iloc")):
         return parquet.table(x, vectors, ids, filter)
     if isinstance(x, (list, tuple)) and x and all(isinstance(item, (str, os.PathLike, Source)) for item in x):
         return several([open_source(item, vectors, ids, filter) for item in x], f"{len(x)} sources")
-    if isinstance(x, Iterator) and not _arrays.is_arrow(x):
+    if isinstance(x, Iterator) and not arrays.is_arrow(x):
         return Iterated(x, f"an iterator ({type(x).__name__})")
     return array(x)
 
@@ -97,15 +98,15 @@ def dataset(x: Any) -> Source:
 
 def array(x: Any) -> Source:
     """An array in memory, for the sake of uniformity."""
-    parts = _arrow.chunks(x, "source") if _arrays.is_arrow(x) else None
-    return Blocks(type(x).__name__, [_arrays.rows(part, "source", (2,)) for part in parts or [x]])
+    parts = arrow.chunks(x, "source") if arrays.is_arrow(x) else None
+    return Blocks(type(x).__name__, [arrays.rows(part, "source", (2,)) for part in parts or [x]])
 
 
 def arrow_dataset(x: Any, vectors: str | None, ids: str | None, filter: Any) -> Source:
     kind = getattr(getattr(x, "format", None), "default_extname", None)
     if kind != "parquet":
         raise TypeError(
-            f"source is a dataset of {kind or type(x).__name__}; accepted are datasets of Parquet files"
+            f"source is a dataset of {kind or type(x).__name__}; expected datasets of Parquet files"
         )
     try:
         return parquet.Parquet("a dataset", x, vectors, ids, parquet.expression(filter, "source"))
@@ -143,8 +144,8 @@ def by_path(path: str | bytes, vectors: str | None, ids: str | None, filter: Any
         return several([by_path(one, vectors, ids, filter) for one in paths], place)
     if not os.path.exists(place):
         raise FileNotFoundError(f"{place}: no such file or folder")
-    if _file.is_special(place):
-        raise ValueError(f"{place}: it is a pipe or a device; accepted are files and folders")
+    if files.is_special(place):
+        raise ValueError(f"{place}: it is a pipe or a device; expected files and folders")
     return by_kind(kind_of_path(place), place, vectors, ids, filter)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import _arrays
+from .._rows import arrays
 from .base import Source, gathered
 
 if TYPE_CHECKING:
@@ -32,7 +32,10 @@ class Items:
             raise
         if item is None:
             return None
-        block = _arrays.rows(item, f"block {self.number} of {self.name}", (2,))
+        name = f"block {self.number} of {self.name}"
+        block = arrays.numbers(item, name)
+        if block.ndim != 2:
+            raise ValueError(f"{name}: expected shape (n, d), got {block.shape}")
         self.number += 1
         return block
 
@@ -70,14 +73,14 @@ class Iterated(Source):
             if block.shape[1] != self._d or block.dtype != expected:
                 raise ValueError(
                     f"block {self._items.number - 1} of {self._name} has {block.shape[1]} columns of "
-                    f"{_arrays.type_name(block.dtype)}; those before have {self._d} of "
-                    f"{_arrays.type_name(expected)}"
+                    f"{arrays.type_name(block.dtype)}; those before have {self._d} of "
+                    f"{arrays.type_name(expected)}"
                 )
             yield block
 
 
 def kind_of_first(block: np.ndarray | None) -> np.dtype[Any]:
-    return _arrays.FLOAT32 if block is None else block.dtype
+    return arrays.FLOAT32 if block is None else block.dtype
 
 
 class Joined(Source):
@@ -88,8 +91,8 @@ class Joined(Source):
         for other in sources[1:]:
             if other.shape[1] != first.shape[1] or other._kind != first._kind:
                 raise ValueError(
-                    f"{other.name}: rows of {other.shape[1]} x {_arrays.type_name(other._kind)}; those of "
-                    f"{first.name} are {first.shape[1]} x {_arrays.type_name(first._kind)}"
+                    f"{other.name}: rows of {other.shape[1]} x {arrays.type_name(other._kind)}; those of "
+                    f"{first.name} are {first.shape[1]} x {arrays.type_name(first._kind)}"
                 )
             if other.once:
                 raise ValueError(f"{other.name} can be read only once, and is not joined with others")

@@ -162,7 +162,7 @@ def expression(filter: Any, name: str) -> Any:
         except (ValueError, TypeError) as error:
             raise type(error)(f"filter is {filter!r}, which are no conditions: {error}") from None
     raise TypeError(
-        f"filter is a {type(filter).__name__}; accepted are an expression of pyarrow, such as "
+        f"filter is a {type(filter).__name__}; expected an expression of pyarrow, such as "
         f"pyarrow.compute.field('language') == 'de', or conditions, such as [('language', '==', 'de')]"
     )
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from .. import _file
+from . import file as files
 from .base import Source, check_matrix, gathered, kind_of
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ class IndexFile(Source):
     slow = False
 
     def __init__(self, path: str) -> None:
-        _, rows, *_, reading = _file.load(path, mmap=True, verify=False)
+        _, rows, *_, reading = files.load(path, mmap=True, verify=False)
         super().__init__(path, rows.shape[0], rows.shape[1], rows.dtype)
         self._data = rows
         self.takes = reading

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import _arrow
+from .._rows import arrow, exports
 from .base import Source, missing_extra
 
 if TYPE_CHECKING:
@@ -226,7 +226,7 @@ def vector_column(schema: Any, name: str, wanted: str | None) -> str:
         raise ValueError(f"{name}: it has no column {wanted!r} of vectors; it has {listed(schema.names)}")
     if not is_vector(schema.field(wanted).type):
         raise TypeError(
-            f"{name}: column {wanted!r} is of type {schema.field(wanted).type}; accepted are lists of numbers"
+            f"{name}: column {wanted!r} is of type {schema.field(wanted).type}; expected lists of numbers"
         )
     return wanted
 
@@ -249,12 +249,12 @@ def rows_of(column: Any, d: int, kind: np.dtype[Any], name: str, first: int) -> 
             size = int(sizes[row])
             what = "is missing" if size < 0 else f"has {size} elements, where rows have {d}"
             raise ValueError(f"{name}: row {first + int(row)} {what}; a filter can leave such rows out")
-    type_, ((owner, node),) = _arrow.exported(column)
+    type_, ((owner, node),) = exports.exported(column)
     if not len(column):
         return np.empty((0, d), kind)
     try:
-        found = _arrow.values(type_, node, owner, name)
-    except _arrow.MissingAt as missing:
+        found = arrow.values(type_, node, owner, name)
+    except arrow.MissingAt as missing:
         raise ValueError(f"{name}: row {first + missing.row} has a number that is missing") from None
     if found.dtype != kind:
         raise ValueError(f"{name}: it is of {found.dtype} here, and of {kind} in what comes before")

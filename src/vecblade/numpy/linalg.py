@@ -1,11 +1,9 @@
 """
-``numpy.linalg`` with faster, more exact lengths of vectors: ``import vecblade.numpy.linalg``.
+``numpy.linalg`` with faster, more exact norms of vectors: ``import vecblade.numpy.linalg``.
 
 `norm` and `vector_norm` have NumPy's signatures, shapes and result types, and `vecdot` and `matmul` are
 those of ``vecblade.numpy``. Every other name is NumPy's own.
 """
-
-from __future__ import annotations
 
 import math
 from operator import index
@@ -13,17 +11,19 @@ from typing import Any
 
 import numpy
 
-from .. import _core, _dropin
+from .. import _core
+from .._dropin import common
+from . import _products
 
 __all__ = ["matmul", "norm", "vecdot", "vector_norm"]
 
 MODULE = "numpy.linalg"
 
-# What has a square whose root is sure to be the length.
+# A square from here on has a root that is sure to be the norm.
 LEAST = 1e-280
 
-# Rows that are copied together: of so many bytes, or so few that the cache lines of their columns are shared.
-# Of these the elements that are copied at a time stay in a cache with what they are copied from.
+# Rows that are copied together: up to BLOCK bytes, or so few that their columns share cache lines. The
+# elements that are copied at a time stay in a cache with what they are copied from.
 BLOCK, FEW_ROWS, TILE = 1 << 22, 16, 32768
 
 FROBENIUS = ("fro", "f")
@@ -38,9 +38,9 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *dir(numpy.linalg)})
 
 
-def lengths(x: Any, axis: Any, keepdims: Any) -> Any:
-    """Euclidean lengths over the axes, however the array lies; None if the call is to be passed on."""
-    array = _dropin.plain(x) if isinstance(x, (numpy.ndarray, numpy.generic, list, tuple)) else None
+def norms(x: Any, axis: Any, keepdims: Any) -> Any:
+    """Euclidean norms over the axes, in any memory layout; None if the call is to be passed on."""
+    array = common.plain(x) if isinstance(x, (numpy.ndarray, numpy.generic, list, tuple)) else None
     if array is None or array.dtype.char not in "fdebB" or not isinstance(keepdims, (bool, numpy.bool_)):
         return None
     axes = summed_axes(axis, array.ndim)
@@ -49,12 +49,12 @@ def lengths(x: Any, axis: Any, keepdims: Any) -> Any:
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
     dtype = array.dtype if array.dtype.kind == "f" else numpy.dtype(numpy.float64)
     if len(axes) == array.ndim:
-        found = rounded(length(array), dtype)
+        found = rounded(norm_of(array), dtype)
         return found.reshape((1,) * array.ndim) if keepdims else found
     rest = [i for i in range(array.ndim) if i not in axes]
     rows = array.transpose(*rest, *axes)
     result = numpy.empty(rows.shape[: len(rest)], dtype)
-    lengths_into(rows, result)
+    norms_into(rows, result)
     return numpy.expand_dims(result, axes) if keepdims else result
 
 
@@ -73,15 +73,15 @@ def summed_axes(axis: Any, ndim: int) -> tuple[int, ...] | None:
 
 
 def rounded(found: float, dtype: numpy.dtype[Any]) -> Any:
-    """A length in the type of the result, where it may be infinite."""
+    """A norm in the type of the result, where it may be infinite."""
     if dtype.char == "d":
         return numpy.float64(found)
     with numpy.errstate(over="ignore", under="ignore"), _core.StandardMode():
         return dtype.type(found)
 
 
-def length(array: numpy.ndarray) -> float:
-    """The length of all elements, as they follow in memory if there are no gaps, else by index."""
+def norm_of(array: numpy.ndarray) -> float:
+    """The norm of all elements, as they follow in memory if there are no gaps, else by index."""
     row = contiguous(as_it_lies(array)).reshape(-1)
     square: float = _core.dot(row, row)
     if LEAST < square < math.inf:
@@ -99,8 +99,8 @@ def as_it_lies(array: numpy.ndarray) -> numpy.ndarray:
     return turned if turned.flags.c_contiguous else array
 
 
-def lengths_into(rows: numpy.ndarray, result: numpy.ndarray) -> None:
-    """Lengths over the axes that the result lacks: of rows where they lie, or of copies of some at a time."""
+def norms_into(rows: numpy.ndarray, result: numpy.ndarray) -> None:
+    """Norms over the axes that the result lacks: of rows in place, or of copies of some at a time."""
     if not result.size:
         return
     wide = result.ndim + 1 < rows.ndim
@@ -108,7 +108,7 @@ def lengths_into(rows: numpy.ndarray, result: numpy.ndarray) -> None:
         if rows.nbytes > BLOCK and result.size > FEW_ROWS:
             axis = max(range(result.ndim), key=lambda i: result.shape[i])
             for half in halves(axis, result.shape[axis]):
-                lengths_into(rows[half], result[half])
+                norms_into(rows[half], result[half])
             return
         rows = contiguous(rows).reshape(*result.shape, -1)
     found = _core.euclidean(rows, numpy.zeros(rows.shape[-1], rows.dtype))
@@ -167,7 +167,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: Any = False) -> An
         NumPy's; fast are the last axis, and None. Of other axes, and where rows are not contiguous, a block
         at a time is copied first: the result is the same.
     keepdims : bool
-        Whether to keep the axes with length one.
+        Whether to keep the axes, with size one.
 
     Returns
     -------
@@ -185,8 +185,8 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: Any = False) -> An
     >>> np.linalg.norm(np.array([[3.0, 4.0], [0.0, 2.0]]), axis=1)
     array([5., 2.])
     """
-    found = lengths(x, axis, keepdims) if is_euclidean(ord, axis, x) else None
-    return _dropin.pass_on(MODULE, "norm")(x, ord, axis, keepdims) if found is None else found
+    found = norms(x, axis, keepdims) if is_euclidean(ord, axis, x) else None
+    return common.pass_on(MODULE, "norm")(x, ord, axis, keepdims) if found is None else found
 
 
 def vector_norm(x: Any, /, *, axis: Any = None, keepdims: Any = False, ord: Any = 2) -> Any:
@@ -216,9 +216,9 @@ def vector_norm(x: Any, /, *, axis: Any = None, keepdims: Any = False, ord: Any 
     >>> float(np.linalg.vector_norm(np.array([[3.0, 4.0]])))
     5.0
     """
-    found = lengths(x, axis, keepdims) if is_two(ord) else None
+    found = norms(x, axis, keepdims) if is_two(ord) else None
     if found is None:
-        return _dropin.pass_on(MODULE, "vector_norm")(x, axis=axis, keepdims=keepdims, ord=ord)
+        return common.pass_on(MODULE, "vector_norm")(x, axis=axis, keepdims=keepdims, ord=ord)
     return found
 
 
@@ -249,9 +249,7 @@ def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
     >>> float(np.linalg.vecdot(np.array([1.0, 2.0]), np.array([3.0, 4.0])))
     11.0
     """
-    from . import vecdot as ours
-
-    return ours(x1, x2, axis=axis)
+    return _products.vecdot(x1, x2, axis=axis)
 
 
 def matmul(x1: Any, x2: Any, /) -> Any:
@@ -279,6 +277,4 @@ def matmul(x1: Any, x2: Any, /) -> Any:
     >>> np.linalg.matmul(np.array([[1.0, 2.0]]), np.array([3.0, 4.0]))
     array([11.])
     """
-    from . import matmul as ours
-
-    return ours(x1, x2)
+    return _products.matmul(x1, x2)
