@@ -185,7 +185,7 @@ def coverage(session):
 
 @nox.session
 def metric(session):
-    """A metric added by CONTRIBUTING's recipe, in a copy: the compiler names all places, and it is right everywhere."""
+    """A metric added by the recipe, in a copy: the compiler names all places, and it is right everywhere."""
     session.install("setuptools>=77", "cython>=3.1", "numpy>=2", "ml_dtypes")
     session.run("python", "tests/new_metric.py", *session.posargs)
 

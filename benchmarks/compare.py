@@ -56,13 +56,8 @@ def built(revision, folder):
         ).stdout
         subprocess.run(["tar", "-x", "-C", source], input=archive, check=True)
     target = folder / "installed"
-    subprocess.run(
-        [
-            *(sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation"),
-            *("--target", target, source),
-        ],
-        check=True,
-    )
+    install = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*install, "--target", target, source], check=True)
     return target
 
 
@@ -214,11 +209,9 @@ vb.hamming(bits[0], bits)
 def instructions(target, folder):
     """Instructions in each function of the core, by callgrind; valgrind shows the CPU without AVX-512."""
     out = folder / "callgrind.out"
+    watched = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", "--"]
     subprocess.run(
-        [
-            *("valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", "--"),
-            *(sys.executable, "-c", COUNTED, str(target)),
-        ],
+        [*watched, sys.executable, "-c", COUNTED, str(target)],
         check=True,
         capture_output=True,
         env={**os.environ, **dict.fromkeys(POOLS, "1"), "VECBLADE_NUM_THREADS": "1"},

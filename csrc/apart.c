@@ -184,7 +184,7 @@ static double near_distance(const vb_pair_of_rows *pair, vb_apart *how, double d
                         : residual_distance(pair, how, dot, aa, xx, cosine);
 }
 
-/* The same of whole numbers, whose sums are exact: (aa xx - dot^2) / (n (n + dot)), n^2 = aa xx. Both products are taken
+/* The same of integers, whose sums are exact: (aa xx - dot^2) / (n (n + dot)), n^2 = aa xx. Both products are taken
  * with what their rounding lost; they differ by less than a factor of two, so their difference is exact. */
 static double integer_distance(double dot, double aa, double xx)
 {

@@ -182,7 +182,7 @@ vb_status vb_search_init(vb_search *s, const vb_request *request, size_t wanted,
     s->splits = s->blocks >= tiles ? 1 : vb_divide_up(tiles, vb_max(s->blocks, 1));
     s->splits = vb_max(vb_min(s->splits, s->span / least), 1);
     s->split = vb_round_up(vb_divide_up(s->span, s->splits), VB_PANEL);
-    if (s->plan != VB_PLAN_ROWS) {
+    if (s->plan == VB_PLAN_SIEVE || s->plan == VB_PLAN_CODES) {
         s->job.enter = sieve_of(s)->enter;
         s->job.leave = sieve_of(s)->leave;
     }

@@ -1,3 +1,4 @@
+/* Over 500 lines: the bound, the rows and queries that it is of, and what it leaves stand together. */
 #include "scan_tiles.h"
 
 #include <float.h>
@@ -399,11 +400,17 @@ static double rank_of_bar(const vb_search *s, const struct tile_query *query, do
 {
     if (bar != bar)
         return INFINITY;
-    if (is_angle(s))
+    switch (vb_metrics[s->metric].geometry) {
+    case VB_GEOMETRY_ANGLE:
         return 2.0 * (1.0 - vb_least_cosine(s->metric, s->d, bar));
-    if (is_dot(s))
+    case VB_GEOMETRY_DOT:
         return query->factor * bar + query->shift;
-    return vb_most_square(s->metric, bar);
+    case VB_GEOMETRY_SQUARE:
+        return vb_most_square(s->metric, bar);
+    case VB_GEOMETRY_OVERLAP: /* of bits, which have no tiles */
+        break;
+    }
+    VB_UNREACHABLE();
 }
 
 /* The fact of a query: its square less its error and the bar. */

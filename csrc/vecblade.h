@@ -171,7 +171,7 @@ int vb_peak_read(const char *block, size_t bytes, size_t times);
 
 /* ---- one pair ---------------------------------------------------------------------- */
 
-/* The metric's value for two rows of d elements of the same type. Of whole numbers and bits, dot, sqeuclidean and
+/* The metric's value for two rows of d elements of the same type. Of integers and bits, dot, sqeuclidean and
  * hamming are exact up to 2^53. */
 double vb_pair(vb_metric metric, vb_type type, const void *a, const void *b, size_t d);
 
@@ -259,7 +259,7 @@ int vb_codes_suit(size_t d);
  * read. NULL if memory is short. */
 vb_job *vb_codes_new(vb_metric metric, size_t d, const vb_rows *rows, size_t first, char *panels, float *center);
 
-/* How a search goes about its work (scan.c): it measures rows by their elements, or makes codes first, which rule most
+/* How a search goes about its work (plan.c): it measures rows by their elements, or makes codes first, which rule most
  * of them out, or uses codes that there are, or has products in float32 rule rows out. */
 #define VB_EACH_PLAN(X) \
     X(VB_PLAN_ROWS, rows) \

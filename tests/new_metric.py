@@ -61,10 +61,10 @@ CASES = (
     ),
     (
         "csrc/kernels/tile.inc",
-        "        VB_FINISH_NAME(VB_ANGULAR, sums, finish, out, out_stride, unsure);\n        break;\n",
+        "        VB_FINISH_NAME(VB_ANGULAR, sums, finish, out, out_stride, unsure);\n        return;\n",
         "    case VB_CHORD:\n"
         "        VB_FINISH_NAME(VB_CHORD, sums, finish, out, out_stride, unsure);\n"
-        "        break;\n",
+        "        return;\n",
     ),
     (
         "csrc/kernels/tile.inc",
@@ -122,7 +122,7 @@ def some(kind, n, d):
         X[11] = X[5]
         return (X.view(np.int8), {}) if kind == "i8" else (X, {"dtype": "bits"} if kind == "bits" else {})
     if kind == "bf16":
-        return vb.astype(X, "bfloat16"), {"dtype": "bfloat16"}
+        return vb.astype(X, "bfloat16").view(np.uint16), {"dtype": "bfloat16"}
     return X.astype(kind), {}
 
 

@@ -52,12 +52,10 @@ def main():
 def run(suite, folder):
     """The outcome of each test, the answers of the replaced functions, and what pytest printed."""
     (folder / "pytest.ini").write_text("[pytest]\n")
-    options = ("-q", "--tb=short", "-p", "no:cacheprovider", "-p", Path(__file__).stem)
+    options = ["-q", "--tb=short", "-p", "no:cacheprovider", "-p", Path(__file__).stem]
+    options += ["-c", str(folder / "pytest.ini"), f"--junit-xml={folder / 'results.xml'}"]
     done = subprocess.run(
-        [
-            *(sys.executable, "-m", "pytest", *options, "-c", str(folder / "pytest.ini")),
-            *(f"--junit-xml={folder / 'results.xml'}", "--pyargs", suite),
-        ],
+        [sys.executable, "-m", "pytest", *options, "--pyargs", suite],
         env={
             **os.environ,
             "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]),

@@ -181,7 +181,7 @@ def test_indexes_and_their_files(folder):
         ({"a": 1, "b": "c"}, "pass an array, none of which it has under 'a', 'b'"),
         ([[1.0], {"a": 1}], r"nor rows of numbers of one length; see what is at 1 \(dict\)"),
         (object(), r"\(object\) is not an array of numbers$"),
-        (np.ones(3), r"corpus: expected shape \(m, d\), got \(3,\); pass np.atleast_2d\(corpus\)"),
+        (np.ones(3), r": expected shape \(m, d\), got \(3,\); pass np.atleast_2d\(corpus\)"),
     ],
 )
 def test_what_it_is(x, message):

@@ -59,7 +59,7 @@ CALLS = {
 
 def takers(name):
     """The public functions and methods with an argument of this name."""
-    functions = {f: getattr(vb, f) for f in vb.__all__}
+    functions = {f: getattr(vb, f) for f in vb.__all__ if callable(getattr(vb, f))}
     functions |= {f"FlatIndex.{f}": m for f, m in vars(vb.FlatIndex).items() if inspect.isfunction(m)}
     return {
         what for what, function in functions.items()

@@ -165,11 +165,9 @@ def seen(report, width):
         "addEventListener('load', () => document.body.append(Object.assign(document.createElement('pre'), {id: 'probe', "
         "textContent: document.querySelector('iframe').contentDocument.getElementById('probe').textContent})))</script>"
     )
+    browser = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files"]
     done = subprocess.run(
-        [
-            *(CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files"),
-            *("--virtual-time-budget=4000", "--dump-dom", frame.as_uri()),
-        ],
+        [*browser, "--virtual-time-budget=4000", "--dump-dom", frame.as_uri()],
         capture_output=True,
         text=True,
         timeout=120,

@@ -1,5 +1,5 @@
 """
-Search that rules rows out by codes, against brute force, on data built to break a wrong bound.
+Search that rules rows out by codes or by tiles, against brute force, on data built to break a wrong bound.
 
 Corpora are just large enough for codes, and codes are made on the way for the few queries too. The oracle is the
 row functions on the same numbers in float64, whose values are the canonical ones.
@@ -22,9 +22,9 @@ N = 9  # queries: fewer than codes are made for by default, more than fit in a g
 
 
 @contextmanager
-def sieved():
-    """Searches make codes of the rows on the way."""
-    _core.use_plan("sieve")
+def forced(plan):
+    """Searches make codes of the rows on the way ("sieve"), or have float32 tiles rule rows out ("tiles")."""
+    _core.use_plan(plan)
     try:
         yield
     finally:
@@ -70,6 +70,7 @@ def whole_angles(metric, q, x):
 def check(metric, queries, X, ks=(1, 10), thresholds=True, where=None):
     """Bare and prepared, `topk` and `within` give what brute force gives. Rows as the package has them inside."""
     values, ranked = oracle(metric, queries, X)
+    on_the_way = ("sieve",) if kind_of(X).whole else ("sieve", "tiles")
     options = {"metric": metric, **kind_of(X).options}
     queries, X = (rows.view(kind_of(rows).given) for rows in (queries, X))
     eligible = np.ones(len(X), bool) if where is None else where
@@ -77,11 +78,12 @@ def check(metric, queries, X, ks=(1, 10), thresholds=True, where=None):
     for k in ks:
         k = min(k, int(eligible.sum()))
         order = [row[eligible[row]][:k] for row in ranked]
-        with sieved():
-            bare = vb.topk(queries, X, k, where=where, **options)
+        for plan in on_the_way:
+            with forced(plan):
+                bare = vb.topk(queries, X, k, where=where, **options)
+            assert np.array_equal(bare.indices, np.stack(order)), plan
         prepared = index.search(queries, k, where=where)
         single = index.search(queries[0], k, where=where)
-        assert np.array_equal(bare.indices, np.stack(order))
         assert same_bits(prepared.indices, bare.indices)
         assert same_bits(prepared.values, bare.values)
         assert same_bits(single.indices, bare.indices[0])
@@ -91,15 +93,17 @@ def check(metric, queries, X, ks=(1, 10), thresholds=True, where=None):
     if not thresholds:
         return
     # The value of some row, exactly, and the next numbers on both sides.
-    dtype, finite = bare.values.dtype, np.sort(values[0][np.isfinite(values[0])])
+    dtype, finite = prepared.values.dtype, np.sort(values[0][np.isfinite(values[0])])
     for place in {0, len(finite) // 50, len(finite) // 2, len(finite) - 1} if len(finite) else ():
         for threshold in (finite[place], *np.nextafter(finite[place], [-np.inf, np.inf])):
             if threshold < 0 and metric not in vb._core.SIMILARITIES:
                 continue
             hits = [np.flatnonzero(are_within(metric, row, threshold, dtype) & eligible) for row in values]
-            with sieved():
-                bare = vb.within(queries, X, threshold, where=where, **options)
-            for found in (bare, index.within(queries, threshold, where=where)):
+            bare = []
+            for plan in on_the_way:
+                with forced(plan):
+                    bare.append(vb.within(queries, X, threshold, where=where, **options))
+            for found in (*bare, index.within(queries, threshold, where=where)):
                 assert np.diff(found.offsets).tolist() == [len(h) for h in hits]
                 assert np.array_equal(found.indices, np.concatenate(hits))
 
@@ -139,7 +143,7 @@ def test_a_row_at_the_bound_is_found(isa, metric, lost_by_query):
             queries = np.tile(query, (N, 1)).astype(dtype)
             rows = X.astype(dtype)
             value = getattr(vb, metric)(query, X[place].astype(np.float64))
-            with sieved():
+            with forced("sieve"):
                 bare = vb.within(queries, rows, value, metric)
             for found in (bare, vb.FlatIndex(rows, metric).within(queries, value)):
                 assert all(
@@ -267,10 +271,12 @@ def test_where_of_many_rows(isa):
         for queries in (X[:1], X[:60]):
             wanted = vb.topk(queries, X[ids], 10)
             for where in (ids, mask):
-                with sieved():
+                with forced("sieve"):
                     coded = vb.topk(queries, X, 10, where=where)
+                with forced("tiles"):
+                    tiled = vb.topk(queries, X, 10, where=where)
                 bare, prepared = vb.topk(queries, X, 10, where=where), index.search(queries, 10, where=where)
-                for found in (coded, bare, prepared):
+                for found in (coded, tiled, bare, prepared):
                     assert same_bits(found.indices, ids[wanted.indices])
                     assert same_bits(found.values, wanted.values)
 
@@ -344,7 +350,8 @@ def test_codes_rule_out_nearly_all_rows(isa):
     X, queries = gaussian(0, 40_000, 64).astype(np.float32), gaussian(1, 40, 64).astype(np.float32)
     for metric in METRICS:
         for dtype in DTYPES:
-            bare = vb.explain(queries, X.astype(dtype), 10, metric)
+            with forced("sieve"):
+                bare = vb.explain(queries, X.astype(dtype), 10, metric)
             index = vb.FlatIndex(X.astype(dtype), metric)
             prepared = vb.explain(queries, index, 10)
             assert (bare.plan, prepared.plan) == ("sieve", "codes")
@@ -361,19 +368,52 @@ def test_more_threads_do_not_measure_more_rows(k):
     assert two < 1.6 * one
 
 
+def test_tiles_rule_out_nearly_all_rows(isa):
+    X, queries = gaussian(0, 20_000, 24), gaussian(1, 40, 24)
+    for mean in (0, 100):
+        for metric in METRICS:
+            for dtype in DTYPES:
+                with forced("tiles"):
+                    told = vb.explain((queries + mean).astype(dtype), (X + mean).astype(dtype), 10, metric)
+                assert told.plan == "tiles"
+                assert told.pairs == told.sifted == 40 * 20_000
+                assert 400 <= told.rescored < told.pairs / 20
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_any_row_that_float32_cannot_tell_from_the_best(isa, metric):
+    """Rows whose float32 sums are in another order than they are; a hundred of them are wanted."""
+    for d in (40, 700):
+        random = np.random.default_rng(d)
+        query = random.uniform(1, 2, d)
+        rows = query * random.uniform(0.5, 2, (M, 1)) if metric == "dot" else np.tile(query, (M, 1))
+        rows = rows + 2.0**-13 * np.sign(random.standard_normal((M, d)))
+        # All of them at nearly the same distance from a query that is not near.
+        far = query + (0 if metric == "dot" else random.permutation(query))
+        check(
+            metric, np.tile(far, (3, 1)), rows / (1 if metric != "dot" else rows.sum(axis=1)[:, None]), (100,)
+        )
+
+
 def test_plans():
     X = gaussian(0, 3000, 16)
     index = vb.FlatIndex(X)
-    assert vb.explain(X[:100], X, 5).plan == "sieve"
-    assert vb.explain(X[:N], X, 5).plan == "rows", "nor for a few"
-    with sieved():
-        assert vb.explain(X[:1], X, 5).plan == vb.explain(X[:1], index, 5).plan == "sieve"
+    assert vb.explain(X[:300], X, 5).plan in ("sieve", "tiles")
+    for plan in ("sieve", "tiles"):
+        with forced(plan):
+            assert vb.explain(X[:1], X, 5).plan == vb.explain(X[:1], index, 5).plan == plan
+            assert vb.explain(X[:1], X, threshold=1.0).plan == plan
+            assert vb.explain(X[:1].astype(np.int8), X.astype(np.int8), 5).plan == {"tiles": "rows"}.get(
+                plan, plan
+            )
     assert vb.explain(X[:1], X, 5).plan == "rows", "codes are not worth their making for one query"
     assert vb.explain(X[:1], index, 5).plan == "codes"
-    assert vb.explain(X[:N], X[:500], 5).plan == "rows"
-    assert vb.explain(X[:N], index, 5, where=np.arange(20)).plan == "rows"
-    assert vb.explain(X[:N, :7], X[:, :7], 5).plan == "rows", "short rows"
-    assert vb.explain(X[:100], X, threshold=1.0).plan == "sieve"
+    assert vb.explain(X[:1], X[:500], 5).plan == "rows"
+    assert vb.explain(X[:1], index, 5, where=np.arange(20)).plan == "rows"
+    assert vb.explain(X[:1, :7], X[:, :7], 5).plan == "rows"
+    assert vb.explain(X[:300, :7], X[:, :7], 5).plan == "tiles", "rows too short for codes"
+    assert vb.explain(X[:300], X[:60], 1).plan == "tiles", "too few for codes"
+    assert vb.explain(X[:300], X, threshold=1.0).plan in ("sieve", "tiles")
     assert vb.explain(X[:N], X[:0], 5) == ("rows", 0, 0, 0)
     with pytest.raises(ValueError, match="either k or threshold"):
         vb.explain(X[:N], X)

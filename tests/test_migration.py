@@ -20,13 +20,10 @@ NEEDS = {
     "NumPy": {"np": "numpy"},
     "SciPy": {"distance": "scipy.spatial.distance", "KDTree": "scipy.spatial:KDTree"},
     "scikit-learn": {
-        **{
-            name: f"sklearn.metrics.pairwise:{name}"
-            for name in (
-                *("cosine_similarity", "euclidean_distances"),
-                *("paired_cosine_distances", "pairwise_distances_argmin"),
-            )
-        },
+        "cosine_similarity": "sklearn.metrics.pairwise:cosine_similarity",
+        "euclidean_distances": "sklearn.metrics.pairwise:euclidean_distances",
+        "paired_cosine_distances": "sklearn.metrics.pairwise:paired_cosine_distances",
+        "pairwise_distances_argmin": "sklearn.metrics.pairwise:pairwise_distances_argmin",
         "NearestNeighbors": "sklearn.neighbors:NearestNeighbors",
         "normalize": "sklearn.preprocessing:normalize",
     },

@@ -60,7 +60,7 @@ def test_an_element_depends_on_its_two_rows_alone(isa, data, metric):
                     assert same_bits(one, whole[i : i + 1, j : j + 1]), (kind, d, i, j)
 
 
-@pytest.mark.parametrize("metric", ("euclidean", "cosine"))
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
 def test_many_elements_at_once_are_canonical_values_rounded(isa, metric):
     """Of rows so near that products in float32 tell none of their distances."""
     random = np.random.default_rng(2)

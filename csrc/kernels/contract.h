@@ -129,6 +129,7 @@ typedef struct {
  * fused multiply-add from +0 (of sqdiff the square of a rounded difference), in blocks of VB_TILE_BLOCK elements;
  * the sums of the blocks are added up in order. */
 #define VB_TILE_BLOCK 64
+
 /* For bfloat16 a pair of elements is in the place of one, d is rounded up to even, and in a pair the
  * second goes first: s + a[1] * b[1], rounded, + a[0] * b[0], rounded. Elements must be 0 or of a magnitude from
  * 2^-50 to 2^50, with which nothing is denormal: sums are multiples of 2^-114. */

@@ -1,4 +1,4 @@
-/* exact.h - the sums of whole numbers and bits: exact, so in any order.
+/* exact.h - the sums of integers and bits: exact, so in any order.
  *
  * An ISA unit includes its vocabulary, then this file, then exact.inc once per type. The vocabulary
  * gives, for each type T that the unit implements:

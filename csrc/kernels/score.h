@@ -12,7 +12,7 @@ VB_INLINE int vb_score(const vb_scoring *scoring, size_t n, const double *restri
                        double *restrict values)
 {
     const double norm = scoring->norm, edge = scoring->edge;
-    size_t told = 0;
+    size_t known = 0;
     switch (scoring->epilogue) {
     case VB_ROOT:
         for (size_t i = 0; i < n; i++)
@@ -41,8 +41,8 @@ VB_INLINE int vb_score(const vb_scoring *scoring, size_t n, const double *restri
         return 0;
     }
     for (size_t i = 0; i < n; i++)
-        told += values[i] == values[i];
-    return told < n;
+        known += values[i] == values[i];
+    return known < n;
 }
 
 #endif

@@ -21,11 +21,11 @@ This machine
 ``vecblade.reference`` has the same functions in naive Python.
 """
 
-from . import _core, _threads
+from . import _core, _measure, _threads
 from ._core import cosine, cosine_similarity, dot, euclidean, hamming, jaccard, sqeuclidean
 from ._dropin.patch import patch, unpatch
 from ._info import cpu_info
-from ._measure import measure, normalize, pairwise
+from ._measure import normalize, pairwise
 from ._metrics import METRICS
 from ._rows.convert import Quantized, astype, pack_bits, quantize, unpack_bits
 from ._search.api import explain, topk, within
@@ -71,11 +71,12 @@ __all__ = [
 ]
 
 # The row functions are the core's, which leaves to these what is not plain arrays, or a lot of work.
-_core.install(measure, _threads.run_for)
+_core.install(_measure.measure, _threads.run_for)
 
 # However the rooms inside are arranged, pickles and `help` name what is public by this module.
 for _name in set(__all__) - {"METRICS"}:
     globals()[_name].__module__ = "vecblade"
+del _name
 
 
 def __getattr__(name: str) -> str:

@@ -12,6 +12,7 @@ BFLOAT16: np.dtype[Any]
 BITS: np.dtype[Any]
 PLANS: tuple[str, ...]
 WORK_PER_THREAD: int
+PANEL: int
 EPILOGUES: tuple[str, ...]
 
 def levels() -> dict[str, bool]: ...

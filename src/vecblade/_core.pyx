@@ -577,7 +577,7 @@ cdef class Job:
 
     cdef check(self, vb_status status):
         if status == VB_NO_MEMORY:
-            raise MemoryError("not enough memory for the working space of a search")
+            raise MemoryError("not enough memory for the working space of a call")
 
     def stop(self):
         vb_job_stop(self.job)
@@ -601,7 +601,7 @@ cdef Job holder(object arrays, type kind=Job):
 
 cdef Job held(Job made, vb_job *job):
     if job is NULL:
-        raise MemoryError("not enough memory for the working space of a search")
+        raise MemoryError("not enough memory for the working space of a call")
     made.job = job
     return made
 

@@ -1,5 +1,12 @@
 # Codes, `topk` and `within`. Part of _core.pyx.
 
+cdef extern from "kernels/contract.h":
+    enum:
+        VB_PANEL
+
+# How many rows have their codes together.
+PANEL = VB_PANEL
+
 
 def codes_bytes(size_t rows, size_t d):
     """Bytes of the codes of so many rows, and of their center; none if rows of d numbers get no codes."""

@@ -16,9 +16,9 @@ def cpu_info() -> dict[str, Any]:
     -------
     dict
         ``isa``, the level in use; ``levels``, every level (best first) and whether this CPU and
-        build run it; ``kernels``, the kernel in use for each form and type (and accumulator, of forms that have one),
-        whose name ends in that of the unit that it is from; ``threads``, how many threads a call may use; ``machine``
-        and ``numpy``.
+        build run it; ``kernels``, the kernel in use for each form and type (and accumulator, of
+        forms that have one), whose name ends in that of the unit that it is from; ``threads``,
+        how many threads a call may use; ``machine`` and ``numpy``.
 
     Notes
     -----

@@ -40,7 +40,7 @@ def _measure_into(
     out: np.ndarray,
     threads: int,
 ) -> None:
-    """Whole if the core can read both sides or a copy is small, else in halves along an axis."""
+    """Measure at once if the core can read both sides or a copy is small, else in halves along an axis."""
     a, b = (
         arrays.native(side, dtype) if arrays.is_small(side, dtype) else side
         for side, dtype in zip((a, b), dtypes, strict=True)

@@ -94,7 +94,7 @@ class Target:
         return self.descriptor is not None or bool(self.status and not stat.S_ISREG(self.status.st_mode))
 
     def _look(self) -> os.stat_result | None:
-        """What is there; None if nothing is."""
+        """The status of the place; None if nothing is there."""
         try:
             status = os.stat(self.name) if self.descriptor is None else os.fstat(self.descriptor)
         except FileNotFoundError:
@@ -148,7 +148,7 @@ def _of(error: OSError, name: str) -> OSError:
 
 
 class Output(ABC):
-    """What is being written to a target."""
+    """Something that is being written to a target."""
 
     seekable = False
 
@@ -159,21 +159,21 @@ class Output(ABC):
 
     @abstractmethod
     def begin(self) -> None:
-        """Open what is written to."""
+        """Open the file or pipe."""
 
     @abstractmethod
     def finish(self) -> None:
-        """Make what was written last, or appear under its name."""
+        """Complete what was written; a file then appears under its name."""
 
     def end(self) -> None:
-        """Whatever has happened."""
+        """Release everything, whatever happened."""
         file, self.file = self.file, -1
         if file >= 0:
             with suppress(OSError):
                 os.close(file)
 
     def write(self, data: Any) -> None:
-        """All of it: bytes, or a contiguous array."""
+        """Write all of it: bytes, or a contiguous array."""
         left = memoryview(data)
         left = left.cast("B") if left.nbytes else memoryview(b"")
         while left:

@@ -41,7 +41,7 @@ def __dir__() -> list[str]:
 
 
 def __getattr__(name: str) -> Any:
-    """What is not here is SciPy's own."""
+    """SciPy's own object, for all other names."""
     if name.startswith("__"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
@@ -192,7 +192,7 @@ def fast_metric(metric: Any) -> Metric | None:
 
 
 def stays_with_its_library(X: Any) -> bool:
-    """Whether SciPy, told to support other arrays, would answer with one of them."""
+    """Whether SciPy, set to support other arrays, would answer with one of them."""
     return not isinstance(X, (np.ndarray, list, tuple)) and os.environ.get("SCIPY_ARRAY_API", "0") != "0"
 
 
@@ -233,7 +233,7 @@ def distances(
 
 
 def vectors(u: Any, v: Any) -> tuple[np.ndarray, np.ndarray] | None:
-    """Two vectors of one length and type; None if the call is to be passed on."""
+    """Two vectors of one size and type; None if the call is to be forwarded."""
     if type(u) is not np.ndarray or type(v) is not np.ndarray:
         u, v = common.plain(u), common.plain(v)
         if u is None or v is None:
@@ -251,7 +251,7 @@ SMALLEST = 2.0**-14  # normal number of float16: smaller ones may be flushed to 
 
 
 def measured(function: Callable[..., Any], u: Any, v: Any) -> Any:
-    """A metric of two vectors, of the type that SciPy gives it; None if the call is to be passed on."""
+    """A metric of two vectors, in the type that SciPy returns; None if the call is to be forwarded."""
     if _core.two_rows(u, v) == "d":
         return np.float64(function(u, v))
     pair = vectors(u, v)

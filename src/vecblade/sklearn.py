@@ -38,7 +38,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """`NearestNeighbors` when it is asked for; what is not here is scikit-learn's own."""
+    """`NearestNeighbors` on demand, and scikit-learn's own object for all other names."""
     if name == "NearestNeighbors":
         from ._dropin.neighbors import NearestNeighbors
 

@@ -85,7 +85,7 @@ VB_INLINE vd vd_part_bf16(const char *p, size_t n)
     return vd_widen_bf16(vd_one(p));
 }
 
-/* ---- whole numbers, in 16 bits, and bits (exact.h) ---- */
+/* ---- integers, in 16 bits, and bits (exact.h) ---- */
 
 #define VE_COUNT_i8 8
 #define VE_COUNT_u8 8

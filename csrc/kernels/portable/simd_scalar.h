@@ -43,7 +43,7 @@ VB_INLINE vd vd_part_f64(const char *p, size_t n) { return n ? vd_load_f64(p) : 
 VB_INLINE vd vd_part_f16(const char *p, size_t n) { return n ? vd_load_f16(p) : 0.0; }
 VB_INLINE vd vd_part_bf16(const char *p, size_t n) { return n ? vd_load_bf16(p) : 0.0; }
 
-/* ---- whole numbers and bits (exact.h) ---- */
+/* ---- integers and bits (exact.h) ---- */
 
 #define VE_COUNT_i8 1
 #define VE_COUNT_u8 1
@@ -159,7 +159,7 @@ VB_INLINE vi vi_dot(vi sum, vi rows, vi query)
     int8_t q[4];
     memcpy(x, &rows, sizeof x);
     memcpy(q, &query, sizeof q);
-    /* The tally counts modulo 2^32. */
+    /* Products are modulo 2^32. */
     return (vi)((uint32_t)sum + (uint32_t)((x[0] * q[0] + x[1] * q[1]) + (x[2] * q[2] + x[3] * q[3])));
 }
 

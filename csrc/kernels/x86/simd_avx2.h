@@ -148,7 +148,7 @@ VB_INLINE void vf_low_bytes(uint8_t *p, vf v)
     _mm_storel_epi64((__m128i *)p, _mm_packus_epi16(halves, halves));
 }
 
-/* ---- whole numbers, in 16 bits, and bits (exact.h) ---- */
+/* ---- integers, in 16 bits, and bits (exact.h) ---- */
 
 #define VE_COUNT_i8 16
 #define VE_COUNT_u8 16

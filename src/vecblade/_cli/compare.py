@@ -80,7 +80,7 @@ def seconds_of(function: Callable[[], Any], repeat: int) -> float:
 
 
 def medians(theirs: Callable[[], Any], ours: Callable[[], Any], seconds: float) -> tuple[float, float]:
-    """Both in turn, in batches long enough to time."""
+    """Time both in turn, in batches that are long enough."""
     repeats = [max(1, int(1e-4 / max(min(seconds_of(f, 1) for _ in range(3)), 1e-9))) for f in (theirs, ours)]
     times: list[tuple[float, float]] = []
     start = time.perf_counter()

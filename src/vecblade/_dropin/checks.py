@@ -21,7 +21,7 @@ def config(option: str) -> Any:
 
 
 def is_finite(x: np.ndarray) -> bool:
-    """Whether no number is NaN or infinite, as scikit-learn has to know: mostly one read of the memory."""
+    """Whether all numbers are finite, which scikit-learn checks: usually one pass over the memory."""
     if x.dtype.kind not in "fV" or config("assume_finite"):
         return True
     if not arrays.readable(x, x.dtype):

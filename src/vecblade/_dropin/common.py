@@ -1,8 +1,8 @@
 """What `vecblade.numpy`, `vecblade.scipy` and `vecblade.sklearn` share.
 
 A function there is fast or passes the call on: what is not plainly work for the core (see `plain`), and every
-wrong argument, goes to the function of the same name in the original library, which answers or raises as
-it always does.
+wrong argument, is forwarded to the function of the same name in the original library, which answers or
+raises as it always does.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ calls = threading.local()
 
 
 def original(module: str, name: str) -> Any:
-    """What the original library itself has under this name, also while ours is patched in."""
+    """The original library's own object of this name, also while ours is patched in."""
     try:
         return _originals[module, name]
     except KeyError:
@@ -66,7 +66,7 @@ def known_original(module: str, name: str) -> Any:
 
 
 def pass_on(module: str, name: str) -> Callable[..., Any]:
-    """The original function, for a call that is not ours."""
+    """The original function, for a call that is forwarded."""
     calls.passed_on = True
     function: Callable[..., Any] = original(module, name)
     return function
@@ -107,23 +107,23 @@ def reads_best_here(x: Any) -> bool:
 
 
 def plain_rows(x: Any) -> np.ndarray | None:
-    """`plain` rows, at least one of at least one number; None if the call is to be passed on."""
+    """`plain` rows, at least one with at least one element; None if the call is to be forwarded."""
     array = plain(x)
     return array if array is not None and array.ndim == 2 and array.size else None
 
 
 def as_bytes(x: np.ndarray) -> np.ndarray:
-    """Bools as the uint8 zeros and ones that they are."""
+    """Bools viewed as zeros and ones of uint8."""
     return x.view(np.uint8) if x.dtype.kind == "b" else x
 
 
 def as_bits(x: np.ndarray) -> np.ndarray:
-    """Rows packed: a bit for each element, set where that is not zero."""
+    """Rows as packed bits, set for each element that is not zero."""
     return np.packbits(x if x.dtype.kind == "b" else x != 0, axis=-1).view(BITS)
 
 
 def one_to_many(metric: Metric, a: np.ndarray, b: np.ndarray, out: np.ndarray, threads: int | None) -> bool:
-    """A single row with many into `out`, by the functions of rows, if the core can read them; else False."""
+    """Measure one row with many into `out`, if the core can read them; returns whether it did."""
     if 1 not in (len(a), len(b)) or not (_core.native(a) and _core.native(b)) or a.dtype != b.dtype:
         return False
     job = _core.measure(metric.number, a, b, out.reshape(-1))

@@ -88,7 +88,7 @@ def nearest(search: Callable[[np.ndarray], Found], queries: np.ndarray, rows: np
 
 
 def with_zeros(indices: np.ndarray, values: np.ndarray, rows: np.ndarray, k: int) -> Found:
-    """What was found for some queries, with rows of zeros in their places, at a distance of 1."""
+    """The results of some queries, with zero rows merged in at distance 1."""
     late = np.flatnonzero(~(values[:, -1] < 1))
     zeros = zero_rows(rows)[:k] if len(late) else late
     if len(zeros):

@@ -29,7 +29,7 @@ def readable(X: Any) -> Any:
 
 
 def prepared(model: Any, X: Any) -> tuple[Metric, np.ndarray, np.ndarray] | None:
-    """The metric, the queries (validated as scikit-learn does) and the fitted rows; None: passed on."""
+    """The metric, the queries (validated by scikit-learn) and the fitted rows; None if forwarded."""
     if getattr(model, "_fit_method", None) != "brute":  # also: not fitted
         return None
     # With parameters scikit-learn's answers depend on the types of the rows: some it heeds, some it ignores.

@@ -175,7 +175,7 @@ def run_patched(script: str, arguments: list[str], module: bool, log: bool) -> N
 
 
 def _apply() -> None:
-    """Make what is in place what the last call of `patch` wants; under the guard."""
+    """Put in place what the last call of `patch` wants. Call it under the guard."""
     if _stack:
         if _finder not in sys.meta_path:
             sys.meta_path.insert(0, _finder)
@@ -195,7 +195,7 @@ def _is_loading(module: ModuleType) -> bool:
 
 
 def _place(module: str) -> None:
-    """Put ours in place of this module's functions; under the guard, with the module loaded."""
+    """Put our functions in place of a loaded module's. Call it under the guard."""
     home, names = TARGETS[module]
     # First all originals: looking one up must never find ours.
     keys = {(module, name): common.original(module, name) for name in names}
@@ -214,7 +214,7 @@ def _place(module: str) -> None:
 
 
 def _swap(wanted: dict[tuple[str, str], Any]) -> None:
-    """Replace what is in place under these names, wherever the two libraries hold it."""
+    """Replace the functions of these names wherever the two libraries hold them."""
     functions = {}
     for (module, name), new in wanted.items():
         old = _placed.get((module, name), common.original(module, name))
@@ -340,7 +340,7 @@ class Logged:
 
 
 def named(module: str, name: str) -> Any:
-    """What a module has under this name: for `pickle`."""
+    """The object of this name in a module, for `pickle`."""
     return getattr(importlib.import_module(module), name)
 
 

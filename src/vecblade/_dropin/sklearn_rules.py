@@ -65,7 +65,7 @@ def closest(
     n_jobs: Any = None,
     dtype: np.dtype[Any] = arrays.FLOAT64,
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """The numbers of the k closest of checked rows, and distances of this type; None: passed on."""
+    """The numbers of the k closest of checked rows, and distances of this type; None if forwarded."""
     request = engine.Request(
         metric, eligible_rows(None, len(rows)), threads_for(n_jobs), dtype=arrays.FLOAT64
     )

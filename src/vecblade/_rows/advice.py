@@ -30,12 +30,12 @@ def no_array(x: Any, name: str, what: str = "") -> TypeError:
 
 
 def callable_name(x: Any, name: str) -> str:
-    """How methods of an ndarray are called for the argument."""
+    """An expression for the argument on which methods of an ndarray can be called."""
     return name if isinstance(x, np.ndarray) else f"np.asarray({name})"
 
 
 def refuse(x: Any, name: str) -> None:
-    """A TypeError for what can be told by its kind, and for values that are marked as missing."""
+    """Raise a TypeError for objects that are not arrays of any kind, and for values marked as missing."""
     listed = type(x) in (list, tuple)
     if (at := first_inside(x) if listed else missing.first_marked(x)) is not None:
         raise missing.rows_refusal(x, name, at)
@@ -63,12 +63,12 @@ def first_inside(items: Any) -> int | None:
 
 
 def has(x: Any, *names: str) -> bool:
-    """Whether its type has these. (Its own attributes may be the columns of a frame.)"""
+    """Whether its type has these attributes. (Attributes of its own may be columns of a frame.)"""
     return all(hasattr(type(x), name) for name in names)
 
 
 def ours(x: Any, name: str) -> str | None:
-    """What this package returns."""
+    """Advice about objects that this package returns."""
     if has(x, "codes", "scales"):
         return f", but what vb.quantize returned; pass {name}.codes, or to vb.topk also rescore="
     if has(x, "search", "within", "vectors"):
@@ -81,7 +81,7 @@ def ours(x: Any, name: str) -> str | None:
 
 
 def theirs(x: Any, name: str) -> str | None:
-    """What can be told by what it is or does; None: it may be an array."""
+    """Advice about an object by what it is or does; None if it may be an array."""
     if isinstance(x, (str, os.PathLike)):
         return path(x, name)
     if isinstance(x, bytes):
@@ -110,7 +110,7 @@ def theirs(x: Any, name: str) -> str | None:
 
 
 def tensor(x: Any, name: str) -> str | None:
-    """A tensor of torch that NumPy cannot read."""
+    """Advice about a tensor of torch that NumPy cannot read."""
     if "sparse" in str(getattr(x, "layout", "")):
         return f", but a sparse tensor; pass {name}.to_dense() if that fits into memory"
     if getattr(x, "is_nested", False) is True:
@@ -241,7 +241,7 @@ def is_table(x: Any) -> bool:
 
 
 def table(x: Any, name: str) -> str:
-    """Of a table that is not of numbers alone."""
+    """Advice about a table that has other columns than numbers."""
     names = list(x.column_names if has(x, "column_names") else x.columns)
     others = []
     for key in names:
@@ -267,7 +267,7 @@ def table(x: Any, name: str) -> str:
 
 
 def shape_of(x: Any) -> tuple[int, ...] | None:
-    """The shape of numbers; None if they are none, or are rows of several lengths."""
+    """The shape of an array of numbers; None for anything else, and for rows of several sizes."""
     if isinstance(x, (str, bytes, Mapping)) or has(x, "nnz"):
         return None
     try:
@@ -279,7 +279,7 @@ def shape_of(x: Any) -> tuple[int, ...] | None:
 
 
 def refuse_objects(x: Any, name: str, error: object = "") -> NoReturn:
-    """A TypeError for what NumPy found no numbers in."""
+    """Raise a TypeError for an object in which NumPy found no numbers."""
     if is_table(x):
         raise no_array(x, name, table(x, name))
     if error and has(x, "__dlpack__", "float"):
@@ -296,7 +296,7 @@ def refuse_objects(x: Any, name: str, error: object = "") -> NoReturn:
 
 
 def sequence(x: Any, name: str, items: list[Any]) -> str | None:
-    """What the items of a sequence are; None if there are none."""
+    """Advice about a sequence by its items; None if it has none."""
     if not items:
         return None
     if all(isinstance(item, (str, os.PathLike)) for item in items):
@@ -350,7 +350,7 @@ def texts(name: str, items: list[Any]) -> str:
 
 
 def other_dtype(x: Any, array: np.ndarray, name: str) -> str:
-    """What to do about an array of a type that the core does not read and that does not convert."""
+    """Advice about an array of a type that the core does not read and that does not convert exactly."""
     dtype, called = array.dtype, callable_name(x, name)
     if dtype.kind in "iu":
         return (
@@ -390,7 +390,7 @@ def other_dtype(x: Any, array: np.ndarray, name: str) -> str:
 
 
 def bits(x: Any, array: np.ndarray, name: str) -> str:
-    """What to do about an array that is to hold packed bits and is not of uint8."""
+    """Advice about an array that is to hold packed bits and is not of uint8."""
     signs = f"vb.pack_bits({name}) makes them of what is positive"
     if array.dtype.kind not in "iu" or array.dtype == BFLOAT16:
         return signs

@@ -40,10 +40,9 @@ READINGS = {"bfloat16": (np.dtype(np.uint16), BFLOAT16), "bits": (np.dtype(np.ui
 
 def check_reading(dtype: Any, metric: Metric | None = None) -> str | None:
     """The argument `dtype`, which some metrics imply."""
-    if not isinstance(dtype, str) and "bfloat16" in (
-        *(getattr(dtype, "__name__", ""), getattr(dtype, "name", ""), str(dtype).removeprefix("torch.")),
-    ):
-        dtype = "bfloat16"  # as ml_dtypes, NumPy and torch name it
+    if not isinstance(dtype, str):  # as ml_dtypes, NumPy and torch name it
+        names = getattr(dtype, "__name__", ""), getattr(dtype, "name", ""), str(dtype).removeprefix("torch.")
+        dtype = "bfloat16" if "bfloat16" in names else dtype
     if dtype is not None and not (isinstance(dtype, str) and dtype in READINGS):
         raise ValueError(f"dtype={dtype!r} is not supported; expected 'bfloat16', 'bits' or None")
     if metric is not None and metric.takes_bits:
@@ -114,7 +113,7 @@ def foreign(x: Any, name: str) -> np.ndarray:
 
 
 def read(x: Any, name: str) -> np.ndarray:
-    """What an object has to say of itself, by Arrow, DLPack, ``__array__`` or the buffer protocol."""
+    """Read an object by Arrow, DLPack, ``__array__`` or the buffer protocol."""
     if is_arrow(x) or is_arrow_table(x):
         from . import arrow  # on demand: few arrays are Arrow's
 
@@ -145,7 +144,7 @@ def is_mixed_frame(x: Any) -> bool:
 
 
 def is_arrow(x: Any) -> bool:
-    """Whether it may be an Arrow column: no frame, and of pandas only what is Arrow's in memory."""
+    """Whether it may be an Arrow column: not a frame, and in pandas only if its memory is Arrow's."""
     exports = hasattr(x, "__arrow_c_array__") or hasattr(x, "__arrow_c_stream__")
     if not exports or hasattr(x, "columns"):
         return False
@@ -201,19 +200,19 @@ def shown(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 
 def type_name(dtype: np.dtype[Any]) -> str:
-    """As users know it."""
+    """The name by which users know the type."""
     return {BFLOAT16: "bfloat16", BITS: "packed bits"}.get(dtype) or str(dtype)
 
 
 def working_dtype(array: np.ndarray) -> np.dtype[Any]:
-    """What the core would read the array as: its own type, or else float64."""
+    """The type that the core would read the array as: its own, or else float64."""
     if array.dtype in (BFLOAT16, BITS):
         return array.dtype
     return array.dtype.newbyteorder("=") if array.dtype.char in NATIVE else FLOAT64
 
 
 def agreed(a: np.ndarray, a_name: str, b: np.ndarray, b_name: str) -> tuple[np.dtype[Any], np.dtype[Any]]:
-    """What both sides are read as: real types, or one and the same."""
+    """The types that both sides are read as: two real types, or one type twice."""
     x, y = working_dtype(a), working_dtype(b)
     if x == y:
         return x, y
@@ -254,7 +253,7 @@ def agreed_one(a: np.ndarray, a_name: str, b: np.ndarray, b_name: str) -> np.dty
 
 
 def real_dtype(array: np.ndarray) -> np.dtype[Any]:
-    """What numbers made from those of the array are: float32 where those are no wider floats."""
+    """The real type of results made from the array: float32 if its elements are floats no wider than that."""
     narrow = array.dtype == BFLOAT16 or array.dtype.char in "ef"
     return FLOAT32 if narrow else FLOAT64
 

@@ -41,7 +41,7 @@ class MissingAt(Exception):
 
 
 def read(x: Any, name: str) -> np.ndarray | None:
-    """The numbers, read-only where they are not copied; None if it has others. Missing values are refused."""
+    """The numbers, read-only where they are not copied; None for other types. Missing values are refused."""
     arrays = chunks(x, name)
     if arrays is None or len(arrays) == 1:
         return None if arrays is None else arrays[0]
@@ -86,7 +86,7 @@ def values(
     count: int | None = None,
     per_row: int = 1,
 ) -> np.ndarray:
-    """Elements of an array, all or `count` from `first` on, so many a row; the first axis is the array's."""
+    """Elements of an array, all or `count` from `first` on, with `per_row` in a row of the column."""
     form, children, _ = kind
     length, _, offset, buffers, below = node
     count = length if count is None else count
@@ -112,7 +112,7 @@ def values(
 
 
 def table(kind: Kind, node: Node, owner: Any, name: str) -> np.ndarray:
-    """Columns of numbers as the rows that they are."""
+    """Columns of numbers as rows."""
     count, _, offset, _, below = node
     if (at := first_of(~valid(node, owner, 0, count))) is not None:
         raise MissingAt(at)

@@ -28,7 +28,7 @@ def stays(x: Any, array: np.ndarray, copy: bool | None) -> bool:
 
 
 def holder_of(array: np.ndarray) -> tuple[Any, bool]:
-    """What holds the array's memory, None if that is an array; and whether through a `numpy.memmap`."""
+    """The object that holds the array's memory, None if it is an array; and whether it is a `memmap`'s."""
     holder: Any = array
     mapped = False
     while isinstance(holder, (np.ndarray, memoryview)):

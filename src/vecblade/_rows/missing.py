@@ -1,5 +1,5 @@
 """
-Missing values: masked, null, None, pandas.NA and NaT. They are no numbers, and are refused alike everywhere.
+Missing values: masked, null, None, pandas.NA and NaT. They are not numbers, and are refused alike everywhere.
 
 NaN in an array of floats is a number, which ranks last. In pandas it is what a missing value is kept as.
 """
@@ -27,7 +27,7 @@ def refusal(name: str, at: int, cure: str) -> TypeError:
 
 
 def rows_refusal(x: Any, name: str, at: int) -> TypeError:
-    """The same for rows of numbers, with what to call. From a column of vectors rows can only be left out."""
+    """The same for rows, with what to call. Rows of a column of vectors can only be left out, not filled."""
     vectors = holds_vectors(x)
     fill = method(x, FILL) if not vectors and holds_numbers(x) else None
     rows = vectors or (getattr(x, "ndim", 2) == 2 and holds_numbers(x))
@@ -74,7 +74,7 @@ def is_masked(x: Any) -> bool:
 
 
 def first_marked(x: Any) -> int | None:
-    """Where on the first axis a masked array or tensor, or a thing of pandas, has a missing value."""
+    """Where on the first axis a masked array or tensor, or an object of pandas, has a missing value."""
     if is_masked(x):
         return first_of(np.ma.getmaskarray(x))
     if hasattr(type(x), "get_mask") and hasattr(type(x), "get_data"):  # torch's

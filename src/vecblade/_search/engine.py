@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked of a search, besides its two sides and how many rows, or how close."""
+    """What a search is asked for, except its two sides and how many rows, or how close."""
 
     metric: Metric
     eligible: Eligible
@@ -73,7 +73,7 @@ class Queries:
                 yield start, arrays.native(self.rows[start : start + most], self.dtype)
 
     def shaped(self, found: TopK) -> TopK:
-        """What was found, without its first axis for a single query."""
+        """The results, without their first axis if there is a single query."""
         return found.first() if self.single else found
 
 
@@ -206,7 +206,7 @@ NOTHING = Explanation("rows", 0, 0, 0)
 
 
 def combined(earlier: Explanation, later: tuple[str, int, int, int]) -> Explanation:
-    """What both searches did, with the plan of the later one."""
+    """The work of two searches, with the plan of the later one."""
     _, pairs, sifted, rescored = earlier
     plan, more, more_sifted, more_rescored = later
     return Explanation(plan, pairs + more, sifted + more_sifted, rescored + more_rescored)
@@ -317,14 +317,14 @@ def find_within(q: Queries, corpus: Corpus, threshold: float, request: Request) 
 def explained(
     q: Queries, corpus: Corpus, request: Request, k: int | None, threshold: float | None
 ) -> Explanation:
-    """What a search does that is for the k closest rows, or for all within a threshold."""
+    """The work of a search for the k closest rows, or for all rows within a threshold."""
     if threshold is None:
         return find_topk(q, corpus, check_k(k), request)[1]
     return find_within(q, corpus, check_threshold(threshold, request.metric), request)[1]
 
 
 def _joined(parts: list[tuple[int, int, np.ndarray, np.ndarray, np.ndarray]], queries: int) -> Any:
-    """Findings in pieces of the queries and of the corpus (ascending) as one."""
+    """Join what was found in pieces of the queries and of the corpus (ascending)."""
     counts = np.zeros(queries, np.int64)
     owners, rows, numbers = [np.empty(0, np.int64)], [np.empty(0, np.int64)], [np.empty(0, np.float64)]
     for first, start, offsets, indices, values in parts:

@@ -40,11 +40,11 @@ class Gate:
         _gates.add(self)
 
     def reading(self) -> Visit:
-        """What is in its ``with`` block may read."""
+        """A context in which the index may be read."""
         return Visit(self._wait_to_read, threading.get_ident())
 
     def writing(self) -> Visit:
-        """What is in its ``with`` block may change."""
+        """A context in which the index may be changed."""
         return Visit(self._wait_to_write, threading.get_ident())
 
     def _wait_to_read(self, visit: Visit) -> None:
@@ -86,7 +86,7 @@ class Gate:
         return True
 
     def forget_others(self) -> None:
-        """Only visits of this thread last."""
+        """Drop the visits of all other threads."""
         thread = threading.get_ident()
         for visits in ("readers", "waiting", "writers"):
             own = [visit for visit in lasting(getattr(self, visits)) if visit.thread == thread]

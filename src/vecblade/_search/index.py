@@ -265,12 +265,12 @@ class FlatIndex:
     def _explain(
         self, queries: Any, k: int | None, threshold: float | None, where: Any, threads: int
     ) -> Explanation:
-        """For `explain`, whose searches do not count."""
+        """Search for `explain`, without counting it in `stats`."""
         with self._gate.reading():
             return explained(*self._asked(self._held, queries, where, threads, None), k, threshold)
 
     def _agreed_queries(self, queries: Any, metric: Metric | None, dtype: Any) -> Any:
-        """Queries of a call that has a metric and a dtype of its own, which have to be those of the index."""
+        """Queries of a call with a metric and a dtype of its own, which have to agree with the index."""
         if metric not in (None, self._metric):
             raise ValueError(f"metric={metric.name!r}, but the index has metric {self.metric!r}")
         reading = arrays.check_reading(dtype, self._metric)
@@ -368,13 +368,13 @@ class FlatIndex:
         return gone.count
 
     def _compacted(self) -> Store:
-        """What it holds, with nothing gone; for those who read or write."""
+        """The store without removed rows. The caller may be a reader or a writer."""
         held = self._held
         self._gate.guard(self._replace, held, held.compacted(_threads.resolve(None)))
         return self._held
 
     def _replace(self, old: Store, new: Store) -> None:
-        """Unless another reader was faster."""
+        """Put the new store in place, unless another reader was faster."""
         if self._held is old:
             self._held = new
 

@@ -175,7 +175,7 @@ def levelled(q: np.ndarray) -> np.ndarray:
 
 
 def quantizer(scales: np.ndarray | None, metric: Metric) -> Callable[[np.ndarray], np.ndarray]:
-    """What makes int8 codes of queries that go with codes of rows with these scales."""
+    """A function that encodes queries to match int8 codes of rows with these scales."""
     if metric.is_angle:
         return lambda q: quantize(levelled(q)).codes
     if scales is None or len(scales) != 1:

@@ -69,14 +69,14 @@ class Explanation(_Counts):
     ----------
     plan : str
         ``"rows"``: every query was compared with every row. ``"sieve"``: int8 codes of the rows were made on
-        the way, and ruled most pairs out. ``"codes"``: the same with the codes of a `FlatIndex`.
+        the way, and ruled most pairs out. ``"codes"``: the same with the codes of a `FlatIndex`. ``"tiles"``:
+        products in float32 ruled most pairs out, in blocks of many queries with many rows.
     pairs : int
         How many pairs of a query and an eligible row there were.
     sifted : int
-        How many of the pairs were compared by their codes.
+        How many of the pairs were compared by codes or by tiles.
     rescored : int
-        How many of the pairs were measured by their elements, because codes could not rule them out or there
-        were none.
+        How many of the pairs were measured by their elements, because nothing had ruled them out.
     passes : int
         How many times the corpus was read. A source that is read in blocks is read once for as many queries
         as fit into some memory, with their neighbours.

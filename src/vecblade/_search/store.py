@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 Found = TypeVar("Found", TopK, Within)
 
-PANEL = 32  # rows, which have their codes together
+PANEL = _core.PANEL
 NONE = np.empty(0, np.int64)
 # Bytes of rows that are moved at once, in under a millisecond, rather than have searches pass over some.
 LITTLE = 1 << 20
@@ -75,7 +75,7 @@ class Store:
     def of(
         cls, metric: Metric, rows: np.ndarray, count: int, threads: int, progress: Progress = None
     ) -> Store:
-        """Of these rows, and room behind `count`, with new codes."""
+        """A store of the first `count` rows, with room behind them and new codes."""
         panels, center = (aligned(size) for size in _core.codes_bytes(len(rows), rows.shape[1]))
         if len(panels) and count:
             _threads.run(_core.encode(metric.number, rows[:count], 0, panels, center), threads, progress)
@@ -83,7 +83,7 @@ class Store:
 
     @classmethod
     def kept(cls, metric: Metric, rows: np.ndarray, panels: np.ndarray, center: np.ndarray) -> Store:
-        """Of what was kept in a file or a pickle."""
+        """A store from a file or a pickle."""
         own = aligned(len(center))  # for what encodes more rows, and may write there
         own[:] = center
         return cls(metric, rows, len(rows), panels, own, len(rows))
@@ -95,7 +95,7 @@ class Store:
 
     @property
     def placed(self) -> np.ndarray:
-        """The rows in their places, with those that are gone."""
+        """All rows in their places, including removed ones."""
         return self.rows[: self.count]
 
     @property
@@ -108,7 +108,7 @@ class Store:
 
     @property
     def nbytes(self) -> int:
-        """Of rows that are not gone, and their codes."""
+        """Bytes of the rows that are not removed, and of their codes."""
         d: int = self.rows.shape[1]
         return len(self) * d * self.rows.itemsize + sum(_core.codes_bytes(len(self), d))
 
@@ -144,7 +144,7 @@ class Store:
     # ---- what becomes of it -------------------------------------------------------------
 
     def with_more(self, more: np.ndarray, threads: int) -> Store:
-        """With rows of the same type behind."""
+        """A store with more rows of the same type at the end."""
         if not len(more):
             return self
         first, count, start = self.count, self.count + len(more), self.count // PANEL * PANEL
@@ -183,7 +183,7 @@ class Store:
         self.panels[at:end] = beside[at - end :]
 
     def without(self, chosen: Eligible, threads: int) -> Store:
-        """With these of its rows gone, as `eligible_rows` has them."""
+        """A store without the chosen rows."""
         places = self.places(numbers_of(chosen))
         live = np.ones(len(self.rows), bool) if self.live is None else self.live.copy()
         live[places] = False

@@ -21,7 +21,7 @@ class Eligible:
 
     @property
     def where(self) -> np.ndarray | None:
-        """The same as an argument."""
+        """The eligible rows as an argument `where`."""
         return self.ids if self.mask is None else self.mask
 
     def part(self, start: int, stop: int) -> Eligible:
@@ -102,7 +102,7 @@ def plain(where: Any) -> np.ndarray:
 
 
 def refuse(where: Any) -> None:
-    """A TypeError for what can be told by its kind, and for values that are marked as missing."""
+    """Raise a TypeError for objects that are not arrays of any kind, and for values marked as missing."""
     listed = type(where) in (list, tuple)
     at = advice.first_inside(where) if listed else missing.first_anywhere(where)
     if at is not None:

@@ -55,7 +55,7 @@ INTEGERS = {1: "u1", 2: "<u2", 4: "<u4", 8: "<u8"}
 def save(
     out: Output, metric: str, rows: np.ndarray, panels: np.ndarray, center: np.ndarray, reading: str | None
 ) -> None:
-    """The header last, where it can be: its checksum takes another pass over what follows it."""
+    """Write the header last if the file can seek, as its checksum covers what follows; else in two passes."""
     places, size = _layout(rows.shape, rows.itemsize)
     kind = next(name for name, dtype in TYPES.items() if dtype == rows.dtype)
     arrays, checksum = (rows, panels, center), 0
@@ -77,7 +77,7 @@ def save(
 
 
 def _contents(places: list[int], arrays: tuple[np.ndarray, ...]) -> Iterator[memoryview]:
-    """What follows the header, in pieces of bytes."""
+    """The contents after the header, in pieces of bytes."""
     end = HEADER_BYTES
     for place, array in zip(places, arrays, strict=True):
         yield memoryview(bytes(place - end))
@@ -100,7 +100,7 @@ def _layout(shape: tuple[int, int], itemsize: int) -> tuple[list[int], int]:
 
 
 def is_special(name: str) -> bool:
-    """Whether it is neither a file nor a folder but, say, a pipe, which may have nothing to read for ever."""
+    """Whether it is neither a file nor a folder but, say, a pipe, which may block for ever."""
     mode = os.stat(name).st_mode
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
@@ -119,7 +119,7 @@ def sources(rows: Any) -> dict[str, str]:
 def load(
     path: str | os.PathLike[str], mmap: bool, verify: bool
 ) -> tuple[str, np.ndarray, np.ndarray, np.ndarray, str | None]:
-    """Metric, rows, panels, center, and what unsigned integers are taken for that are to meet the rows."""
+    """Metric, rows, panels, center, and how unsigned integers are read that are compared with the rows."""
     name = name_of(path)
     if is_special(name):
         raise _refusal(name, "it is a pipe or a device; expected a regular file")

@@ -46,7 +46,7 @@ def mapped(path: str) -> np.ndarray:
 
 
 def header(file: BinaryIO, size: int) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """What the header of a file of this size says. After it the numbers begin."""
+    """The header of a file of this size: shape, whether by columns, and type. The numbers follow it."""
     start = file.read(len(MAGIC) + 2)
     if not start.startswith(MAGIC):
         reason = "it does not begin as one does" if start else "it is empty"

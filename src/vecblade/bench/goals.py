@@ -51,7 +51,9 @@ GOALS = (
     Goal("two rows of int8, uint8 or bits, any length", "small-one-to-one", 0.5, whole),
     Goal(
         "two float16 or bfloat16 rows to 256 elements",
-        *("small-one-to-one", 0.5, lambda c: halves(c) and c["d"] <= 256),
+        "small-one-to-one",
+        0.5,
+        lambda c: halves(c) and c["d"] <= 256,
     ),
     Goal(
         "two float16 or bfloat16 rows of 768", "small-one-to-one", 0.75, lambda c: halves(c) and c["d"] == 768
@@ -91,19 +93,28 @@ GOALS = (
     ),
     Goal(
         "scikit-learn's cosine_similarity, float32",
-        *("drop-in", 1 / 1.3, lambda c: "cosine_similarity" in c["note"] and c["dtype"] == "f4"),
+        "drop-in",
+        1 / 1.3,
+        lambda c: "cosine_similarity" in c["note"] and c["dtype"] == "f4",
     ),
     Goal(
         "scikit-learn's euclidean_distances, float32",
-        *("drop-in", 1 / 2, lambda c: "euclidean_distances" in c["note"] and c["dtype"] == "f4"),
+        "drop-in",
+        1 / 2,
+        lambda c: "euclidean_distances" in c["note"] and c["dtype"] == "f4",
     ),
     Goal(
         "scikit-learn's NearestNeighbors, 1000 queries",
-        *("drop-in", 1 / 8, lambda c: "NearestNeighbors" in c["note"] and c["queries"] == 1000),
+        "drop-in",
+        1 / 8,
+        lambda c: "NearestNeighbors" in c["note"] and c["queries"] == 1000,
     ),
     Goal(
         "data of any kind",
-        *("hard-data", 3.0, lambda c: not bare_rows_of_denormals(c), ORDINARY),
+        "hard-data",
+        3.0,
+        lambda c: not bare_rows_of_denormals(c),
+        ORDINARY,
     ),
     Goal("denormal rows as they come, row functions", "hard-data", 10.0, bare_rows_of_denormals, ORDINARY),
 )

@@ -11,13 +11,8 @@ _text = os.environ.get("BENCH_THREADS", "1")
 if not _text.isdecimal() or _text == "0":
     sys.exit(f"BENCH_THREADS={_text!r} is not a number of threads")
 THREADS = int(_text)
-WANTED = {
-    name: str(THREADS)
-    for name in (
-        *("BENCH_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"),
-        *("MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"),
-    )
-}
+POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+WANTED = dict.fromkeys(("BENCH_THREADS", *POOLS), str(THREADS))
 
 
 def pin(*command):

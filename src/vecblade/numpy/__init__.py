@@ -18,7 +18,7 @@ __all__ = ["dot", "inner", "linalg", "matmul", "vdot", "vecdot"]
 
 
 def __getattr__(name: str) -> Any:
-    """What is not here is NumPy's own."""
+    """NumPy's own object, for all other names."""
     return getattr(numpy, name)
 
 

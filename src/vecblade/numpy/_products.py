@@ -83,7 +83,7 @@ def fits(out: Any, shape: tuple[int, ...], dtype: numpy.dtype[Any], *inputs: num
 
 
 def row_sums(a: numpy.ndarray, b: numpy.ndarray, out: Any = None) -> Any:
-    """Dot products over the last axis, broadcast; None if the call is to be passed on."""
+    """Dot products over the last axis, broadcast; None if the call is to be forwarded."""
     if not (a.ndim and b.ndim and a.shape[-1] == b.shape[-1]):
         return None
     dtype = sum_type(a)
@@ -139,7 +139,7 @@ def product(a: numpy.ndarray, b: numpy.ndarray, out: Any) -> Any:
 
 
 def left(name: str, a: Any, b: Any, out: Any = None, **options: Any) -> Any:
-    """A call that is not fast: NumPy's, but of bytes by sums in float64, exact, where its own wrap."""
+    """Forward a call to NumPy, for bytes in float64: those sums are exact, where NumPy's own wrap."""
     function = common.pass_on("numpy", name)
     both = pair(a, b) if options.keys().isdisjoint(TYPE_OPTIONS) else None
     if both is None or both[0].dtype.char not in BYTES or getattr(out, "dtype", None) == both[0].dtype:

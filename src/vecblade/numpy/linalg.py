@@ -30,7 +30,7 @@ FROBENIUS = ("fro", "f")
 
 
 def __getattr__(name: str) -> Any:
-    """What is not here is NumPy's own."""
+    """NumPy's own object, for all other names."""
     return getattr(numpy.linalg, name)
 
 
@@ -39,7 +39,7 @@ def __dir__() -> list[str]:
 
 
 def norms(x: Any, axis: Any, keepdims: Any) -> Any:
-    """Euclidean norms over the axes, in any memory layout; None if the call is to be passed on."""
+    """Euclidean norms over the axes, in any memory layout; None if the call is to be forwarded."""
     array = common.plain(x) if isinstance(x, (numpy.ndarray, numpy.generic, list, tuple)) else None
     if array is None or array.dtype.char not in "fdebB" or not isinstance(keepdims, (bool, numpy.bool_)):
         return None
@@ -59,7 +59,7 @@ def norms(x: Any, axis: Any, keepdims: Any) -> Any:
 
 
 def summed_axes(axis: Any, ndim: int) -> tuple[int, ...] | None:
-    """The axes that are meant; None where NumPy is to say what is wrong with them."""
+    """The axes to sum over; None where NumPy is to say what is wrong with them."""
     if axis is None:
         return tuple(range(ndim))
     try:
@@ -91,7 +91,7 @@ def norm_of(array: numpy.ndarray) -> float:
 
 
 def as_it_lies(array: numpy.ndarray) -> numpy.ndarray:
-    """The array with its axes turned so that what is contiguous but for their order is so at once."""
+    """The array with its axes reordered, if that makes it contiguous."""
     if array.flags.c_contiguous:
         return array
     forward = array[tuple(slice(None, None, -1 if stride < 0 else 1) for stride in array.strides)]
@@ -136,13 +136,13 @@ def copy(source: numpy.ndarray, target: numpy.ndarray) -> None:
 
 
 def halves(axis: int, size: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-    """What takes the halves of an array along an axis of this size."""
+    """Indices of the two halves of an array along an axis of this size."""
     before = (slice(None),) * axis
     return (*before, slice(None, size // 2)), (*before, slice(size // 2, None))
 
 
 def is_euclidean(ord: Any, axis: Any, x: Any) -> bool:
-    """Whether it is the root of a sum of squares that `norm` is asked for."""
+    """Whether `norm` is asked for the root of a sum of squares."""
     if ord is None:
         return axis is None or type(axis) is not tuple or len(axis) <= 2
     summed = numpy.ndim(x) if axis is None else len(axis) if type(axis) is tuple else 1
