@@ -49,6 +49,9 @@ def test_keys_rank(metric):
         pickle.loads(pickle.dumps(found)),
     ):
         np.testing.assert_array_equal(other.keys, found.keys)
+    if metric in ("euclidean", "cosine"):
+        two_stages = vb.topk(rows[:20], rows[:, :5], 12, metric, rescore=rows, oversample=250)
+        np.testing.assert_array_equal(two_stages.keys, found.keys)
     one = vb.topk(rows[3], rows[:40], 12, metric)
     np.testing.assert_array_equal(one.keys, vb.topk(rows[3:4], rows[:40], 12, metric).keys[0])
     indices, values = found

@@ -169,7 +169,7 @@ class Source:
         return max(1, BLOCK // row // PANEL * PANEL or BLOCK // row)
 
     def stream(self, rows: int) -> Iterator[np.ndarray]:
-        """All rows in order, about `rows` at a time, of the inner type."""
+        """All rows in order, about ``rows`` at a time, of the inner type."""
         for start in range(0, len(self), rows):
             self.prefetch(start + rows, start + 2 * rows)
             yield self.read(start, min(start + rows, len(self)))
@@ -195,7 +195,7 @@ class Source:
         return np.broadcast_to(np.zeros((), self._kind), (self._rows or 0, self._d))
 
     def read_as(self, reading: str | None, name: str) -> Source:
-        """The same with unsigned integers taken for what `dtype=` says."""
+        """The same with unsigned integers taken for what ``dtype=`` says."""
         kind = arrays.rows(self.outline(), name, (2,), reading).dtype
         if kind == self._kind:
             return self
@@ -228,7 +228,7 @@ class Source:
         return ahead(make)
 
     def copied(self, dtype: np.dtype[Any], spare: int) -> tuple[np.ndarray, int]:
-        """All rows in memory of our own, with room for one more in `spare`; and how many there are."""
+        """All rows in memory of our own, with room for one more in ``spare``; and how many there are."""
         from .._rows import memory
 
         if self._rows is None:

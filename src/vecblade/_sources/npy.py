@@ -49,7 +49,7 @@ def header(file: BinaryIO, size: int) -> tuple[tuple[int, ...], bool, np.dtype[A
     """The header of a file of this size: shape, whether by columns, and type. The numbers follow it."""
     start = file.read(len(MAGIC) + 2)
     if not start.startswith(MAGIC):
-        reason = "it does not begin as one does" if start else "it is empty"
+        reason = "it does not begin with the magic bytes of one" if start else "it is empty"
         others = (what for sign, what in OTHERS.items() if start.startswith(sign))
         raise ValueError(next(others, UNREADABLE.format(reason)))
     try:

@@ -184,7 +184,7 @@ def kind_of_file(path: str, start: bytes) -> str:
             return "zarr" if kind == "npz" and path.lower().endswith(".zarr.zip") else kind
     if suffix in SUFFIXES:
         kind = SUFFIXES[suffix]
-        reason = "it is empty" if not start else "it does not begin as one does"
+        reason = "it is empty" if not start else "it does not begin with the magic bytes of one"
         raise ValueError(f"{path}: not a readable {suffix} file ({reason})")
     raise ValueError(
         f"{path}: it is of no type that is known by its first bytes or its suffix; known suffixes are "
