@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ranks.h"
 #include "tiles.h"
 
 /* What a tile makes of a query q and a row x is called their rank here: smaller is closer. With c, the center,
@@ -37,7 +38,7 @@
  * for all of them.
  */
 
-enum { MOST_ROWS = 1024, SAMPLE = 32, GROUPS = 64, FEW_WANTED = 24 };
+enum { MOST_ROWS = 1024, SAMPLE = 32 };
 
 /* Squares of rows, and of queries, that tiles can be trusted with; or 0. */
 static const double least_square = 0x1p-60, most_square = 0x1p60;
@@ -313,88 +314,6 @@ static size_t pack_rows(const vb_search *s, vb_by_tiles *w, size_t *at, size_t e
 
 /* ---- which rows are left ------------------------------------------------------------------------- */
 
-/* The k-th smallest (from 1) of n numbers, k <= FEW_WANTED: the smallest so far, in order. */
-static float kth_of_few(const float *x, size_t n, size_t k)
-{
-    float least[FEW_WANTED];
-    size_t held = 0;
-
-    for (size_t j = 0; j < n; j++) {
-        const float one = x[j];
-        size_t i;
-        if (held == k && !(one < least[k - 1]))
-            continue;
-        for (i = held < k ? held++ : k - 1; i > 0 && least[i - 1] > one; i--)
-            least[i] = least[i - 1];
-        least[i] = one;
-    }
-    return least[k - 1];
-}
-
-static void sort(float *x, size_t n)
-{
-    for (size_t j = 1; j < n; j++) {
-        const float one = x[j];
-        size_t i = j;
-        for (; i > 0 && x[i - 1] > one; i--)
-            x[i] = x[i - 1];
-        x[i] = one;
-    }
-}
-
-/* The k-th smallest (from 1) of n <= MOST_ROWS numbers, which change places: by halves, or sorted where that does not get on. */
-static float kth_smallest(float *x, size_t n, size_t k)
-{
-    size_t from = 0, to = n;
-
-    for (int turns = 0; to - from > 16 && turns < 24; turns++) {
-        const float a = x[from], b = x[from + (to - from) / 2], c = x[to - 1];
-        const float low = a < b ? a : b, high = a < b ? b : a, pivot = c < low ? low : c > high ? high : c;
-        size_t i = from, j = to - 1;
-        for (;;) {
-            while (x[i] < pivot)
-                i++;
-            while (x[j] > pivot)
-                j--;
-            if (i >= j)
-                break;
-            const float swap = x[i];
-            x[i++] = x[j];
-            x[j--] = swap;
-        }
-        /* x[from .. i) <= pivot <= x(j .. to), and what is between is the pivot. */
-        if (k - 1 < i && i < to)
-            to = i;
-        else if (k - 1 > j && j >= from)
-            from = j + 1;
-        else
-            break;
-    }
-    sort(x + from, to - from);
-    return x[k - 1];
-}
-
-/* A number that at least k of n ranks do not exceed with twice their error: the k-th smallest of these or, of the smallest of some
- * groups of them, little more. work: n numbers. */
-static float bar_among(const float *ranks, const float *doubts, size_t n, size_t k, float *work)
-{
-    size_t i = GROUPS;
-
-    if (k > FEW_WANTED || n < 2 * GROUPS) {
-        for (size_t j = 0; j < n; j++)
-            work[j] = ranks[j] + doubts[j];
-        return k > FEW_WANTED ? kth_smallest(work, n, k) : kth_of_few(work, n, k);
-    }
-    for (size_t j = 0; j < GROUPS; j++)
-        work[j] = ranks[j] + doubts[j];
-    for (; i + GROUPS <= n; i += GROUPS)
-        for (size_t j = 0; j < GROUPS; j++) {
-            const float x = ranks[i + j] + doubts[i + j];
-            work[j] = x < work[j] ? x : work[j];
-        }
-    return kth_of_few(work, GROUPS, k);
-}
-
 /* The rank that a row with a score of at most `bar` has at most; infinite if any will do. */
 static double rank_of_bar(const vb_search *s, const struct tile_query *query, double bar)
 {
@@ -437,23 +356,6 @@ static size_t flagged_in(uint64_t mask, size_t first, size_t n, const int64_t *i
     return count;
 }
 
-static size_t rows_up_to(const float *ranks, float limit, size_t n, const int64_t *ids, int64_t *out)
-{
-    enum { PIECE = 32 };
-    size_t count = 0;
-
-    for (size_t j = 0; j < n; j += PIECE) {
-        const size_t end = vb_min(j + PIECE, n);
-        int any = 0;
-        for (size_t i = j; i < end; i++)
-            any |= !(ranks[i] > limit);
-        for (size_t i = j; any && i < end; i++)
-            if (!(ranks[i] > limit))
-                out[count++] = ids[i];
-    }
-    return count;
-}
-
 /* The rows of a chunk of n that may be among the wanted of query q: to w->found. Returns how many. */
 static size_t rows_left(const vb_search *s, vb_by_tiles *w, size_t r, struct tile_query *query, int barred, size_t n,
                         size_t k)
@@ -479,14 +381,14 @@ static size_t rows_left(const vb_search *s, vb_by_tiles *w, size_t r, struct til
     }
     if (k < n) {
         /* The smallest k, by their upper bounds, are closer than what is past that. */
-        const float most = bar_among(ranks, w->doubts, n, k, (float *)w->found);
+        const float most = vb_bar_among(ranks, w->doubts, n, k, (float *)w->found);
         const double slack = 2.0 * query->doubt + 16.0 * 0x1p-24 * (fabs((double)query->offset) + fabs((double)most));
         float limit = vb_at_least((double)most + slack);
         if (barred && limit > 0.0f)
             limit = 0.0f;
-        return rows_up_to(ranks, limit, n, w->ids, w->found);
+        return vb_rows_up_to(ranks, limit, n, w->ids, w->found);
     }
-    return rows_up_to(ranks, barred ? 0.0f : FLT_MAX, n, w->ids, w->found);
+    return vb_rows_up_to(ranks, barred ? 0.0f : FLT_MAX, n, w->ids, w->found);
 }
 
 /* `more` rows among n others, all in order; returns how many there are. */
