@@ -237,11 +237,11 @@ static vb_status meet(const workspace *w, size_t q, const chunk *c, const vb_col
     double scores[VB_CHUNK];
     uint32_t positions[VB_CHUNK];
     int64_t ids[VB_CHUNK];
-    const double bar = to->bar(to->context, q, id_of(c, 0));
+    const double bar = to->bar(to->context, q, to->first + id_of(c, 0));
     const size_t found = vb_scorer_closer(&w->scorers[q], &c->rows, c->n, bar, positions, scores);
 
     for (size_t i = 0; i < found; i++)
-        ids[i] = id_of(c, positions[i]);
+        ids[i] = to->first + id_of(c, positions[i]);
     return found ? to->take(to->context, q, ids, scores, found) : VB_OK;
 }
 
@@ -491,7 +491,7 @@ static vb_status scan_codes(vb_search *s, workspace *w, const vb_encoding *encod
             memset(w->any, 0xff, count * sizeof *w->any);
             status = meet_masked(s, w, count, &c, live, n, &survived, to);
         } else if (unlike) {
-            raise_bars(w, encoding, count, panels, n, id_of(&c, 0), to);
+            raise_bars(w, encoding, count, panels, n, to->first + id_of(&c, 0), to);
             sift(s, w, count, panels, n, live);
             status = meet_masked(s, w, count, &c, live, n, &survived, to);
             /* Not at once: the bars come down in the first chunks. */
@@ -527,6 +527,7 @@ static vb_status meet_some(void *context, size_t q, const int64_t *ids, size_t n
 
     for (size_t i = 0; i < n && status == VB_OK; i += VB_CHUNK) {
         chunk some;
+        some.first = 0;
         some.rows = (vb_view){corpus->base, corpus->stride, ids + i, 0};
         some.n = vb_min(n - i, VB_CHUNK);
         status = meet(left->w, q, &some, left->to);

@@ -33,6 +33,7 @@ typedef struct {
     vb_status (*take)(void *context, size_t q, const int64_t *ids, const double *scores, size_t n);
     void *context;
     size_t most_equal; /* of equal rows only the first so many can be of use; SIZE_MAX: all, in ascending order */
+    int64_t first;     /* the number of the corpus's row 0 */
 } vb_collector;
 
 /* wanted: about how many rows per query; bytes_per_query: what a tile keeps for a query beside what the scan does. The job's scratch begins

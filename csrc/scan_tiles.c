@@ -422,7 +422,8 @@ vb_status vb_by_tiles_scan(vb_search *s, vb_by_tiles *w, size_t count, size_t st
 
             for (size_t r = 0; r < here; r++) {
                 struct tile_query *query = &w->queries[q + r];
-                const double bar = n + n_apart ? to->bar(to->context, q + r, n ? w->ids[0] : w->apart[0]) : 0.0;
+                const double bar =
+                    n + n_apart ? to->bar(to->context, q + r, to->first + (n ? w->ids[0] : w->apart[0])) : 0.0;
                 const double rank = rank_of_bar(s, query, bar);
                 facts[r] = fact_of(s, query, rank);
                 barred[r] = query->offset != 0.0f || rank <= (double)beyond;

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "best.h"
+#include "kept.h"
 #include "mode.h"
 #include "scan.h"
 
@@ -14,12 +14,11 @@
 typedef struct {
     vb_search search;
     size_t k;
-    /* When the corpus is split, for each query: the best so far of all splits, and its bar. (Splits that each keep
-     * their own look at many more rows, for each begins without a bar.) */
-    vb_best *shared;
-    vb_candidate *items;
-    vb_lock *locks;
-    vb_counter *bars;
+    /* The best so far of all splits of the corpus, and of its parts before this one. (Splits that each keep their own look at
+     * many more rows, for each begins without a bar.) NULL if one split is all: then each tile keeps its own, and writes: */
+    vb_kept *kept;
+    int own;       /* whether it belongs to the job, which then writes what is kept: */
+    int64_t first; /* the number of row 0 of the corpus */
     int64_t *indices;
     double *scores;
 } topk;
@@ -31,17 +30,13 @@ typedef struct {
     vb_counter *bars; /* nobody else is there */
 } topk_context;
 
-/* Keys are unsigned, counters signed. */
-static int64_t bar_of(uint64_t key) { return (int64_t)(key ^ (uint64_t)1 << 63); }
-static uint64_t key_of_bar(int64_t bar) { return (uint64_t)bar ^ (uint64_t)1 << 63; }
-
 /* Where there are k rows already, but some of them are NaN, only NaN of an earlier row goes before those. */
 static double topk_bar(void *context, size_t q, int64_t row)
 {
     const topk_context *c = context;
     const vb_best *best = &c->best[q];
     if (c->bars)
-        return vb_best_score(key_of_bar(vb_counter_get(&c->bars[q])));
+        return vb_best_score(vb_key_of_bar(vb_counter_get(&c->bars[q])));
     return best->bar_score != best->bar_score && vb_best_is_full(best) && best->bar.row < row ? INFINITY
                                                                                               : best->bar_score;
 }
@@ -53,7 +48,7 @@ static vb_status topk_take(void *context, size_t q, const int64_t *ids, const do
         vb_lock_acquire(&c->locks[q]);
     vb_best_offer(&c->best[q], ids, scores, n);
     if (c->locks) {
-        vb_counter_lower(&c->bars[q], bar_of(c->best[q].bar.key));
+        vb_counter_lower(&c->bars[q], vb_bar_of_key(c->best[q].bar.key));
         vb_lock_release(&c->locks[q]);
     }
     return VB_OK;
@@ -75,21 +70,22 @@ static vb_status topk_tile(vb_job *job, size_t index, void *scratch, vb_pulse *p
     const size_t first = index / s->splits * s->block, count = vb_min(s->block, s->queries.count - first);
     const size_t capacity = vb_best_capacity(t->k);
     topk_context context;
-    const vb_collector collector = {topk_bar, topk_take, &context, t->k};
+    const vb_collector collector = {topk_bar, topk_take, &context, t->k, t->first};
     vb_status status;
 
-    if (t->shared) {
-        context = (topk_context){t->shared + first, t->locks + first, t->bars + first};
-    } else {
-        vb_candidate *items = (vb_candidate *)((char *)scratch + vb_scan_bytes(s));
-        context = (topk_context){(vb_best *)(items + s->block * capacity), NULL, NULL};
-        for (size_t q = 0; q < count; q++)
-            vb_best_init(&context.best[q], t->k, items + q * capacity);
+    if (t->kept) {
+        const int shared = s->splits > 1;
+        context = (topk_context){t->kept->best + first, shared ? t->kept->locks + first : NULL,
+                                 shared ? t->kept->bars + first : NULL};
+        return vb_scan(&t->search, index, scratch, pulse, &collector);
     }
+    context = (topk_context){(vb_best *)((char *)scratch + vb_scan_bytes(s)), NULL, NULL};
+    for (size_t q = 0; q < count; q++)
+        vb_best_init(&context.best[q], t->k, (vb_candidate *)(context.best + s->block) + q * capacity);
     status = vb_scan(&t->search, index, scratch, pulse, &collector);
     if (status != VB_OK)
         return status;
-    for (size_t q = 0; !t->shared && q < count; q++)
+    for (size_t q = 0; q < count; q++)
         topk_emit(t, first + q, &context.best[q]);
     return VB_OK;
 }
@@ -98,65 +94,73 @@ static void topk_end(vb_job *job)
 {
     topk *t = (topk *)job;
     vb_search_end(&t->search);
-    free(t->shared);
-    free(t->items);
-    free(t->locks);
-    free(t->bars);
+    if (t->own)
+        vb_kept_free(t->kept);
 }
 
-/* For searches with several splits; 0 if memory is short. */
-static int topk_share(topk *t)
-{
-    const size_t n = t->search.queries.count, capacity = vb_best_capacity(t->k);
-
-    t->shared = vb_alloc(n, sizeof *t->shared);
-    t->items = vb_alloc(n, capacity * sizeof *t->items);
-    t->locks = calloc(n, sizeof *t->locks);
-    t->bars = vb_alloc(n, sizeof *t->bars);
-    if (!t->shared || !t->items || !t->locks || !t->bars)
-        return 0;
-    for (size_t q = 0; q < n; q++) {
-        vb_best_init(&t->shared[q], t->k, t->items + q * capacity);
-        t->bars[q].value = INT64_MAX;
-    }
-    return 1;
-}
-
-vb_job *vb_topk_new(const vb_request *request, size_t k, int64_t *indices, double *scores)
+static topk *new_topk(const vb_request *request, size_t k)
 {
     topk *t = calloc(1, sizeof *t);
     const size_t room = vb_best_capacity(k) * sizeof(vb_candidate) + sizeof(vb_best);
 
-    VB_ASSERT(1 <= k && k <= request->where.eligible);
     if (!t)
         return NULL;
     t->search.job.tile = topk_tile;
     t->search.job.end = topk_end;
+    t->k = k;
     if (vb_search_init(&t->search, request, k, room)) {
         vb_job_free(&t->search.job);
         return NULL;
     }
-    t->k = k;
+    return t;
+}
+
+vb_job *vb_topk_new(const vb_request *request, size_t k, int64_t *indices, double *scores)
+{
+    topk *t;
+
+    VB_ASSERT(1 <= k && k <= request->where.eligible);
+    t = new_topk(request, k);
+    if (!t)
+        return NULL;
     t->indices = indices;
     t->scores = scores;
-    if (t->search.splits == 1) {
-        t->search.job.scratch_bytes += t->search.block * room;
-    } else if (!topk_share(t)) {
+    t->own = t->search.splits > 1;
+    if (!t->own) {
+        t->search.job.scratch_bytes += t->search.block * (vb_best_capacity(k) * sizeof(vb_candidate) + sizeof(vb_best));
+    } else if (!(t->kept = vb_kept_new(request->queries.count, k))) {
         vb_job_free(&t->search.job);
         return NULL;
     }
     return &t->search.job;
 }
 
+vb_job *vb_topk_part_new(const vb_request *request, vb_kept *kept, int64_t first)
+{
+    topk *t;
+
+    VB_ASSERT(kept->queries == request->queries.count && first >= 0);
+    t = new_topk(request, kept->k);
+    if (!t)
+        return NULL;
+    t->kept = kept;
+    t->first = first;
+    for (size_t q = 0; q < kept->queries; q++) /* which parts of one split leave as they were */
+        kept->bars[q].value = vb_bar_of_key(kept->best[q].bar.key);
+    return &t->search.job;
+}
+
 static void finish_topk(void *job)
 {
     topk *t = job;
-
-    for (size_t q = 0; t->shared && q < t->search.queries.count; q++)
-        topk_emit(t, q, &t->shared[q]);
+    vb_kept_emit(t->kept, t->indices, t->scores);
 }
 
-void vb_topk_finish(vb_job *job) { vb_in_standard_mode(finish_topk, job); }
+void vb_topk_finish(vb_job *job)
+{
+    if (((topk *)job)->own)
+        vb_in_standard_mode(finish_topk, job);
+}
 
 typedef struct {
     vb_metric metric;
@@ -259,7 +263,7 @@ static vb_status within_tile(vb_job *job, size_t index, void *scratch, vb_pulse 
 {
     within *w = (within *)job;
     within_context context = {w, &w->lists[index], index / w->search.splits * w->search.block};
-    const vb_collector collector = {within_bar, within_take, &context, SIZE_MAX};
+    const vb_collector collector = {within_bar, within_take, &context, SIZE_MAX, 0};
     return vb_scan(&w->search, index, scratch, pulse, &collector);
 }
 

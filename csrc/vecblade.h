@@ -293,6 +293,18 @@ typedef struct {
 vb_job *vb_topk_new(const vb_request *request, size_t k, int64_t *indices, double *scores);
 /* After the job is complete: gather what the threads found. */
 void vb_topk_finish(vb_job *job);
+
+/* The same of a corpus that comes in parts: one job after the other, each with one part, whose row 0 is number `first` of all, and the
+ * same queries, adds to what is kept. So later parts begin with the bars that earlier ones have left. k is at most the number of
+ * eligible rows of all parts: else places behind those that are found stay as they were. NULL if memory is short. */
+typedef struct vb_kept vb_kept;
+vb_kept *vb_kept_new(size_t queries, size_t k);
+vb_job *vb_topk_part_new(const vb_request *request, vb_kept *kept, int64_t first);
+/* Between jobs, or after the last one: what vb_topk_new() leaves. */
+void vb_kept_emit(vb_kept *kept, int64_t *indices, double *scores);
+/* NULL is allowed. Not while a job uses it. */
+void vb_kept_free(vb_kept *kept);
+
 /* n scores, of rows of d elements, to the metric's float64 values, in place. */
 void vb_values(vb_metric metric, size_t d, size_t n, double *scores);
 /* n float64 values to float32, rounded; past its range they are infinite. */

@@ -138,6 +138,9 @@ def test_an_advice_works_when_it_is_followed(folder, kind, name):
     if (kind, name) == ("equal batches", "b"):
         CALLS[name](make())  # of the row functions rows may have any number of axes
         return
+    if name == "corpus" and kind in ("path", "path of an archive"):  # is opened
+        assert CALLS[name](make()).indices == CALLS[name](X).indices
+        return
     with pytest.raises((TypeError, ValueError), match=re.escape(f"pass {advice}")) as caught:
         CALLS[name](make())
     assert str(caught.value).startswith(name)
@@ -154,8 +157,9 @@ def test_indexes_and_their_files(folder):
     ):
         with pytest.raises(TypeError, match=f"but an index; pass {advice}"):
             call(index)
-    with pytest.raises(TypeError, match=re.escape("the path of an index; pass vb.FlatIndex.load(corpus)")):
-        vb.topk(X[0], "index", 1)
+    with pytest.raises(TypeError, match=re.escape("the path of an index; pass vb.FlatIndex.load(queries)")):
+        vb.topk("index", X, 1)
+    assert vb.topk(X[0], "index", 1).indices == 0  # its rows
     with pytest.raises(TypeError, match="but what a search returned"):
         vb.topk(vb.topk(X[0], X, 2), X, 1)
 
@@ -164,7 +168,6 @@ def test_indexes_and_their_files(folder):
     ("x", "message"),
     [
         (None, r"\(NoneType\) is not an array of numbers$"),
-        ("nowhere.npy", "a path, of no file; pass np.load"),
         ("what is love", "a string; make a vector of the text first"),
         (["what", "is love"], "holds texts; make a vector of each first"),
         (np.array(["what", "is love"]), "has dtype <U7; expected .*make a vector of each text first"),
@@ -184,6 +187,13 @@ def test_indexes_and_their_files(folder):
 def test_what_it_is(x, message):
     with pytest.raises((TypeError, ValueError), match=f"corpus.*{message}"):
         vb.topk([1.0, 2.0], x, 1)
+
+
+def test_paths_of_no_file(folder):
+    with pytest.raises(FileNotFoundError, match=r"^nowhere.npy: no such file or folder$"):
+        vb.topk(X[0], "nowhere.npy", 1)
+    with pytest.raises(TypeError, match=r"^queries.* a path, of no file; pass np.load"):
+        vb.topk("nowhere.npy", X, 1)
 
 
 def test_files_that_are_open(folder):

@@ -19,7 +19,7 @@ import pytest
 from conftest import DTYPES, METRICS, many_rows, same_bits
 
 import vecblade as vb
-from vecblade._search import file as _file
+from vecblade._sources import file as _file
 
 
 def gaussian(seed, *shape, dtype=np.float32):

@@ -9,6 +9,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+import files
 import numpy as np
 import pytest
 from conftest import LEVELS
@@ -176,6 +177,8 @@ def test_the_readme_example_runs(tmp_path, monkeypatch):
     blocks = re.findall(r"```python\n(.*?)```", readme.read_text(encoding="utf-8"), re.DOTALL)
     assert blocks
     monkeypatch.chdir(tmp_path)
-    np.save("embeddings.npy", np.random.default_rng(0).standard_normal((1200, 16)).astype(np.float32))
+    rows = np.random.default_rng(0).standard_normal((1200, 16)).astype(np.float32)
+    np.save("embeddings.npy", rows)
+    files.parquet(tmp_path / "embeddings.parquet", rows)
     for block in blocks:
         exec(block, {})

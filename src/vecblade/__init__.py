@@ -9,6 +9,8 @@ Metrics by name
     `METRICS`
 Search
     `topk`, `within`, `FlatIndex`, `explain`
+Rows in files and tables, and results of parts put together or compared
+    `open`, `merge`, `recall`
 Smaller types
     `astype`, `quantize`, `pack_bits`, `unpack_bits`
 In place of other libraries
@@ -28,7 +30,10 @@ from ._metrics import METRICS
 from ._rows.convert import Quantized, astype, pack_bits, quantize, unpack_bits
 from ._search.api import explain, topk, within
 from ._search.index import FlatIndex
+from ._search.merging import merge, recall
 from ._search.results import Explanation, TopK, Within
+from ._sources import Source as Source
+from ._sources import open as open
 from ._threads import get_num_threads, set_num_threads
 
 __version__: str
@@ -50,11 +55,13 @@ __all__ = [
     "get_num_threads",
     "hamming",
     "jaccard",
+    "merge",
     "normalize",
     "pack_bits",
     "pairwise",
     "patch",
     "quantize",
+    "recall",
     "set_num_threads",
     "sqeuclidean",
     "topk",

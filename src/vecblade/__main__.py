@@ -1,4 +1,8 @@
-"""The command line: ``python -m vecblade search | compare | run | info | demo``."""
+"""
+The command line.
+
+``python -m vecblade search | truth | recall | convert | index | compare | run | info | demo | completion``
+"""
 
 from __future__ import annotations
 
@@ -26,8 +30,9 @@ def metric_name(text: str) -> str:
 
 
 def parser() -> argparse.ArgumentParser:
-    """All commands; what they do is imported only when they run."""
+    """All commands."""
     from . import METRICS, __version__
+    from ._cli import parsers  # what commands do is imported when they run
 
     top = Parser(
         prog="vecblade", description="Exact distances, dot products and cosines: on .npy files, and compared."
@@ -35,9 +40,10 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"vecblade {__version__}")
     commands = top.add_subparsers(dest="command", required=True)
 
-    search = commands.add_parser("search", help="the rows of one .npy file closest to those of another")
-    search.add_argument("--corpus", required=True, metavar="X.npy", help="(m, d); memory-mapped")
-    search.add_argument("--queries", required=True, metavar="Q.npy", help="(n, d) or (d,)")
+    search = commands.add_parser("search", help="the rows of one file closest to those of another")
+    search.add_argument("paths", nargs="*", metavar="CORPUS QUERIES", help="or --corpus and --queries")
+    search.add_argument("--corpus", metavar="X.npy", help=f"(m, d); {parsers.FORMATS}")
+    search.add_argument("--queries", metavar="Q.npy", help="(n, d) or (d,); likewise")
     kind = search.add_mutually_exclusive_group()
     kind.add_argument("-k", type=int, default=10, help="results per query (default: 10)")
     kind.add_argument("--threshold", type=float, help="instead of -k: all rows at least this close")
@@ -52,7 +58,7 @@ def parser() -> argparse.ArgumentParser:
         "--dtype", choices=("bfloat16", "bits"), help="what uint16 or uint8 files hold (bits: packed)"
     )
     search.add_argument("--where", metavar="ROWS.npy", help="a boolean mask, or row ids: search only these")
-    search.add_argument("--texts", metavar="FILE", help="one line per corpus row, shown with it")
+    search.add_argument("--texts", metavar="FILE", help="one line per corpus row, or a column of the corpus")
     search.add_argument("--threads", type=int, help="default: all usable CPUs")
     search.add_argument(
         "--format",
@@ -81,6 +87,8 @@ def parser() -> argparse.ArgumentParser:
     script.add_argument("script", metavar="script.py", help="or the name of a module")
     script.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help="arguments for the script")
 
+    parsers.add(commands)
+
     info = commands.add_parser("info", help="which instruction set runs, and which kernels")
     info.add_argument("--json", action="store_true")
 
@@ -106,6 +114,15 @@ def run(arguments: argparse.Namespace) -> int:
         from ._cli.demo import demo
 
         return demo(arguments)
+    if arguments.command in ("truth", "recall", "convert", "index"):
+        from ._cli import files
+
+        return int(getattr(files, arguments.command)(arguments))
+    if arguments.command == "completion":
+        from ._cli import parsers
+
+        print(parsers.completion(parser(), arguments.shell), end="")
+        return 0
     from ._cli.search import info
 
     return info(arguments)
@@ -121,7 +138,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     try:
         return run(arguments)
-    except (OSError, TypeError, ValueError, MemoryError) as error:
+    except (ImportError, OSError, TypeError, ValueError, MemoryError) as error:
         if isinstance(error, BrokenPipeError) and error.filename is None:  # the reader has what it wanted
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0

@@ -92,6 +92,12 @@ cdef extern from "vecblade.h":
     vb_job *vb_codes_new(vb_metric, size_t, const vb_rows *, size_t, char *, float *)
     vb_job *vb_topk_new(const vb_request *, size_t, int64_t *, double *)
     void vb_topk_finish(vb_job *) noexcept nogil
+    ctypedef struct vb_kept:
+        pass
+    vb_kept *vb_kept_new(size_t, size_t)
+    vb_job *vb_topk_part_new(const vb_request *, vb_kept *, int64_t)
+    void vb_kept_emit(vb_kept *, int64_t *, double *) noexcept nogil
+    void vb_kept_free(vb_kept *)
     void vb_values(vb_metric, size_t, size_t, double *) noexcept nogil
     void vb_narrow(size_t, const double *, float *) noexcept nogil
     vb_job *vb_within_new(const vb_request *, double, vb_type)

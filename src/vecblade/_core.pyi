@@ -163,6 +163,10 @@ class TopKJob(Job): ...
 class WithinJob(Job):
     def found(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
 
+class Kept:
+    def __init__(self, queries: int, k: int) -> None: ...
+    def found(self) -> tuple[np.ndarray, np.ndarray]: ...
+
 def measure(metric: int, a: np.ndarray, b: np.ndarray, out: np.ndarray) -> Job: ...
 def pairwise(
     metric: int, a: np.ndarray, b: np.ndarray, layout: str, threads: int, out: np.ndarray
@@ -174,7 +178,7 @@ def encode(metric: int, rows: np.ndarray, first: int, panels: np.ndarray, center
 def use_plan(plan: str) -> None: ...
 def topk_plain(
     metric: int, queries: Any, corpus: Any, k: Any, codes: tuple[np.ndarray, np.ndarray] | None = None
-) -> tuple[Job, np.ndarray, np.ndarray] | None: ...
+) -> tuple[Job, np.ndarray, np.ndarray, np.ndarray] | None: ...
 def topk(
     metric: int,
     queries: np.ndarray,
@@ -188,6 +192,18 @@ def topk(
     indices: np.ndarray,
     scores: np.ndarray,
 ) -> TopKJob: ...
+def topk_part(
+    metric: int,
+    queries: np.ndarray,
+    corpus: np.ndarray,
+    codes: tuple[np.ndarray, np.ndarray] | None,
+    mask: np.ndarray | None,
+    ids: np.ndarray | None,
+    eligible: int,
+    threads: int,
+    kept: Kept,
+    first: int,
+) -> Job: ...
 def within(
     metric: int,
     queries: np.ndarray,

@@ -105,6 +105,46 @@ def topk(int metric, queries, corpus, codes, mask, ids, size_t eligible, size_t 
                                  <double *>cnp.PyArray_DATA(scores)))
 
 
+cdef class Kept:
+    """The k best of each query in the parts of a corpus that have been searched so far."""
+    cdef vb_kept *kept
+    cdef size_t queries, k
+
+    def __cinit__(self, size_t queries, size_t k):
+        self.queries, self.k = queries, k
+        self.kept = vb_kept_new(queries, k)
+        if self.kept is NULL:
+            raise MemoryError("not enough memory for the results of a search")
+
+    def __dealloc__(self):
+        vb_kept_free(self.kept)
+
+    def found(self):
+        """Row numbers and scores, best first: of shape (queries, k), of which fewer are written if there were fewer rows."""
+        cdef cnp.npy_intp shape[2]
+        shape[0], shape[1] = self.queries, self.k
+        indices = cnp.PyArray_EMPTY(2, shape, cnp.NPY_INT64, 0)
+        scores = cnp.PyArray_EMPTY(2, shape, cnp.NPY_DOUBLE, 0)
+        cdef int64_t *rows = <int64_t *>cnp.PyArray_DATA(indices)
+        cdef double *numbers = <double *>cnp.PyArray_DATA(scores)
+        with nogil:
+            vb_kept_emit(self.kept, rows, numbers)
+        return indices, scores
+
+
+def topk_part(int metric, queries, corpus, codes, mask, ids, size_t eligible, int threads, Kept kept, int64_t first):
+    """A search of one part of a corpus, whose row 0 is number `first`, for the same queries as those of the parts before."""
+    cdef size_t d = corpus.shape[1]
+    cdef vb_codes place
+    cdef vb_request request = request_of(metric, rows_of(queries, d), rows_of(corpus, d), d,
+                                         codes_of(&place, corpus, codes), where_of(corpus, mask, ids, eligible),
+                                         threads)
+    if kept.queries != request.queries.count or first < 0 or kept.k < 1:
+        raise ValueError("the core takes the same queries for all parts of a corpus")
+    cdef Job job = holder((queries, corpus, codes, mask, ids, kept), Job)
+    return held(job, vb_topk_part_new(&request, kept.kept, first))
+
+
 cdef bint plain_rows(vb_metric metric, object array, vb_rows *rows, size_t *d) except -1:
     """Whether it is a plain array of rows (1-D: one row) that the metric takes, and not empty; which, if so."""
     cdef cnp.ndarray given
@@ -124,7 +164,7 @@ cdef bint plain_rows(vb_metric metric, object array, vb_rows *rows, size_t *d) e
 
 
 def topk_plain(int metric, queries, corpus, k, codes=None):
-    """The job, indices and values of a small search of plain arrays, done at once; None for any other."""
+    """The job, indices, values and scores of a small search of plain arrays, done at once; None for any other."""
     cdef vb_rows left, right
     cdef vb_codes place
     cdef vb_where everything
@@ -152,10 +192,13 @@ def topk_plain(int metric, queries, corpus, k, codes=None):
                           <double *>cnp.PyArray_DATA(values)))
     job.run()
     job.finish()
+    if kind == cnp.NPY_FLOAT and not of_metric(metric).similarity:
+        return job, indices, narrowed(values), values
+    keys = cnp.PyArray_NewCopy(values, cnp.NPY_CORDER)
     vb_values(<vb_metric>metric, d, cnp.PyArray_SIZE(values), <double *>cnp.PyArray_DATA(values))
     if kind == cnp.NPY_FLOAT:
-        return job, indices, narrowed(values)
-    return job, indices, values.astype(cnp.PyArray_DescrFromType(kind), copy=False)
+        return job, indices, narrowed(values), keys
+    return job, indices, values.astype(cnp.PyArray_DescrFromType(kind), copy=False), keys
 
 
 cdef class WithinJob(Job):

@@ -10,7 +10,7 @@ import numpy as np
 from choices import Choices
 
 import vecblade as vb
-from vecblade._search import file as _file
+from vecblade._sources import file as _file
 
 # Rows and width, type, and metric of the indexes whose files are damaged.
 INDEXES = (

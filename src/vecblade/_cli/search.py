@@ -16,8 +16,8 @@ import numpy as np
 
 import vecblade as vb
 
+from .._sources.npy import mapped
 from .._writing import Target, write_bytes
-from .npy import mapped
 
 if TYPE_CHECKING:
     import argparse
@@ -42,6 +42,29 @@ def load(path: str, name: str) -> np.ndarray:
         return mapped(path)
     except ValueError as error:
         raise ValueError(f"--{name}: {error}") from None
+
+
+def rows_of(path: str, name: str) -> Any:
+    """A .npy file, memory-mapped, or what `vecblade.open` reads."""
+    if path.lower().endswith(".npy"):
+        return load(path, name)
+    try:
+        return vb.open(path)
+    except (OSError, TypeError, ValueError) as error:
+        raise ValueError(f"--{name}: {error}") from None
+
+
+def take_paths(arguments: argparse.Namespace) -> None:
+    """Corpus and queries by their places, or by their names."""
+    if len(arguments.paths) > 2:
+        raise ValueError(f"search takes a corpus and queries, and got {len(arguments.paths)} paths")
+    for name, path in zip(("corpus", "queries"), arguments.paths, strict=False):
+        if getattr(arguments, name) is not None:
+            raise ValueError(f"--{name}: given twice, also as {path}")
+        setattr(arguments, name, path)
+    for name in ("corpus", "queries"):
+        if getattr(arguments, name) is None:
+            raise ValueError(f"--{name}: missing; pass it, or the paths of corpus and queries")
 
 
 class Progress:
@@ -149,6 +172,30 @@ def read_texts(path: str, rows: int) -> list[str]:
     return texts
 
 
+class Column:
+    """The values of a column of a table, read for the rows that are asked for."""
+
+    def __init__(self, source: Any, name: str) -> None:
+        self.source, self.name = source, name
+        self.known: dict[int, str] = {}
+
+    def read(self, rows: np.ndarray) -> None:
+        distinct = np.unique(rows)
+        self.known = dict(
+            zip(distinct.tolist(), map(str, self.source.column(self.name, distinct)), strict=True)
+        )
+
+    def __getitem__(self, row: int) -> str:
+        return self.known[row]
+
+
+def texts_of(name: str, corpus: Any) -> Any:
+    """The lines of a file, or a column of the corpus."""
+    if name in getattr(corpus, "columns", ()):
+        return Column(corpus, name)
+    return read_texts(name, len(corpus) if corpus.ndim else 0)
+
+
 def destination(arguments: argparse.Namespace) -> tuple[Target | None, str]:
     """Where the result goes (None: standard output), and in which format."""
     form = arguments.format
@@ -204,9 +251,10 @@ def deliver(content: str | bytes, target: Target | None) -> None:
 
 
 def search(arguments: argparse.Namespace) -> int:
+    take_paths(arguments)
     target, form = destination(arguments)
-    corpus, queries = load(arguments.corpus, "corpus"), load(arguments.queries, "queries")
-    texts = read_texts(arguments.texts, len(corpus) if corpus.ndim else 0) if arguments.texts else None
+    corpus, queries = rows_of(arguments.corpus, "corpus"), rows_of(arguments.queries, "queries")
+    texts = texts_of(arguments.texts, corpus) if arguments.texts else None
     where = None if arguments.where is None else np.array(load(arguments.where, "where"))
     progress = Progress()
     options = {
@@ -224,6 +272,8 @@ def search(arguments: argparse.Namespace) -> int:
             found = vb.within(queries, corpus, arguments.threshold, **options)
     finally:
         progress.end()
+    if isinstance(texts, Column):
+        texts.read(found.indices)
     deliver(FORMATS[form](found, texts), target)
     return 0
 

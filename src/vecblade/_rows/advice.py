@@ -73,6 +73,8 @@ def ours(x: Any, name: str) -> str | None:
         return f", but what vb.quantize returned; pass {name}.codes, or to vb.topk also rescore="
     if has(x, "search", "within", "vectors"):
         return f", but an index; pass {name}.vectors"
+    if has(x, "blocks", "stream") and not x.in_place:
+        return f", but rows that are read in blocks; pass {name}[:] to read all of them into memory"
     if type(x).__module__ == "vecblade":
         return f", but what a search returned; pass {name}.indices or {name}.values"
     return None
@@ -180,7 +182,7 @@ def archived(text: str, call: str) -> str:
 def vector_column(text: str, form: str) -> str:
     """The name of a column of vectors, if pyarrow can tell."""
     try:
-        import pyarrow.dataset  # type: ignore[import-not-found, import-untyped, unused-ignore]
+        import pyarrow.dataset
 
         schema = pyarrow.dataset.dataset(text, format=form).schema
         return next(str(field.name) for field in schema if missing.holds_vectors(field))

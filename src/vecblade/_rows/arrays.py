@@ -20,7 +20,7 @@ from . import advice, missing
 from .columns import WIDE_INTEGERS, fits_float64, joined
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from .._metrics import Metric
 
@@ -283,7 +283,7 @@ def is_small(array: np.ndarray, dtype: np.dtype[Any]) -> bool:
     return array.size * dtype.itemsize <= PIECE
 
 
-def blocks(array: np.ndarray, dtype: np.dtype[Any] | None = None) -> Iterator[tuple[int, np.ndarray]]:
+def blocks(array: np.ndarray, dtype: np.dtype[Any] | None = None) -> Generator[tuple[int, np.ndarray]]:
     """A 2-D array as (first row, rows that the core can read, of this type): in one piece or several."""
     dtype = dtype or working_dtype(array)
     if readable(array, dtype):

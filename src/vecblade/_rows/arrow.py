@@ -42,17 +42,25 @@ class MissingAt(Exception):
 
 def read(x: Any, name: str) -> np.ndarray | None:
     """The numbers, read-only where they are not copied; None for other types. Missing values are refused."""
-    kind, chunks = exported(x)
+    arrays = chunks(x, name)
+    if arrays is None or len(arrays) == 1:
+        return None if arrays is None else arrays[0]
+    return np.concatenate(arrays)
+
+
+def chunks(x: Any, name: str) -> list[np.ndarray] | None:
+    """The same chunk by chunk, without chunks that are empty, unless all are."""
+    kind, parts = exported(x)
     form = values if form_of(kind) in NUMBERS or is_list(kind) else table if is_table(kind) else None
     if form is None:
-        if (at := first_missing(kind, chunks)) is not None:
+        if (at := first_missing(kind, parts)) is not None:
             raise missing.rows_refusal(x, name, at)
         forms = {form_of(child) for child in kind[1]}
         if advice.is_table(x) and not (forms <= {"b"} or forms <= {*NUMBERS, "dictionary"}):
             raise advice.no_array(x, name, advice.table(x, name))
         return None
     arrays, before = [], 0
-    for owner, node in chunks:
+    for owner, node in parts:
         try:
             arrays.append(form(kind, node, owner, name))
         except MissingAt as found:
@@ -60,10 +68,10 @@ def read(x: Any, name: str) -> np.ndarray | None:
         before += node[0]
     filled = [array for array in arrays if len(array)] or arrays[:1]
     if not filled:
-        return np.empty((0, *width(kind)), number(kind))
+        return [np.empty((0, *width(kind)), number(kind))]
     if len({array.shape[1:] for array in filled}) > 1:
         raise TypeError(f"{name} ({type(x).__name__}) has lists of several sizes; expected rows of one size")
-    return filled[0] if len(filled) == 1 else np.concatenate(filled)
+    return filled
 
 
 # ---- values --------------------------------------------------------------------------------

@@ -5,7 +5,16 @@ from typing import Any
 
 from .. import _core, _metrics, _threads
 from .._metrics import Metric, MetricName
-from .engine import Request, check_k, check_pair, check_threshold, explained, find_topk, find_within
+from .engine import (
+    Request,
+    check_k,
+    check_pair,
+    check_threshold,
+    eligible_of,
+    explained,
+    find_topk,
+    find_within,
+)
 from .index import FlatIndex
 from .rescore import check_oversample, two_stages
 from .results import Explanation, TopK, Within
@@ -38,8 +47,9 @@ def topk(
     ----------
     queries : array_like, shape (d,) or (n, d)
         One query, or n.
-    corpus : array_like, shape (m, d), or FlatIndex
-        The rows to search. Strided rows and memory maps are read in place, without copying.
+    corpus : array_like, shape (m, d), FlatIndex, or what `vecblade.open` takes or returns
+        The rows to search. Strided rows and memory maps are read in place, without copying; paths and
+        datasets are opened, and read in blocks.
     k : int
         How many rows to find, at least 1; with fewer eligible rows, all of them are found.
     metric : str, optional
@@ -52,8 +62,8 @@ def topk(
     threads : int, optional
         How many threads may work on the call. Default: see `set_num_threads`.
     progress : callable, optional
-        Called as ``progress(done, total)`` about ten times a second with the work done and the total work. If
-        the corpus has to be converted in pieces, the total is that of one piece.
+        Called as ``progress(done, total)`` about ten times a second with the work done and the total work,
+        which is infinite if nobody knows how many rows there are.
     dtype : {"bfloat16", "bits"}, optional
         What uint16 or uint8 arrays hold: as for `dot`.
     rescore : array_like, shape (m, D), optional
@@ -100,7 +110,7 @@ def topk(
         _threads.resolve(None)  # an environment variable may be wrong
         small = _core.topk_plain((chosen or EUCLIDEAN).number, queries, corpus, k)
         if small is not None:
-            return TopK(*small[1:])
+            return TopK.ranked(*small[1:])
     _threads.check_progress(progress)
     if rescore is not None:
         k, threads, oversample = check_k(k), _threads.resolve(threads), check_oversample(oversample)
@@ -115,7 +125,7 @@ def topk(
     chosen = chosen or EUCLIDEAN
     q, x = check_pair(queries, corpus, chosen, dtype)
     k, threads = check_k(k), _threads.resolve(threads)
-    found, _ = find_topk(q, x, k, Request(chosen, eligible_rows(where, len(x.rows)), threads, progress))
+    found, _ = find_topk(q, x, k, Request(chosen, eligible_of(where, x), threads, progress))
     return q.shaped(found)
 
 
@@ -137,8 +147,9 @@ def within(
     ----------
     queries : array_like, shape (d,) or (n, d)
         One query, or n.
-    corpus : array_like, shape (m, d), or FlatIndex
-        The rows to search. Strided rows and memory maps are read in place, without copying.
+    corpus : array_like, shape (m, d), FlatIndex, or what `vecblade.open` takes or returns
+        The rows to search. Strided rows and memory maps are read in place, without copying; paths and
+        datasets are opened, and read in blocks.
     threshold : float
         Finite. Rows with distance <= threshold are found; for similarities, >= threshold. It is rounded
         to the type of the values, and compared with them as they are returned.
@@ -174,7 +185,7 @@ def within(
     chosen = chosen or EUCLIDEAN
     q, x = check_pair(queries, corpus, chosen, dtype)
     threshold, threads = check_threshold(threshold, chosen), _threads.resolve(threads)
-    request = Request(chosen, eligible_rows(where, len(x.rows)), threads, progress)
+    request = Request(chosen, eligible_of(where, x), threads, progress)
     return find_within(q, x, threshold, request)[0]
 
 
@@ -233,4 +244,4 @@ def explain(
         return corpus._explain(corpus._agreed_queries(queries, chosen, dtype), k, threshold, where, threads)
     chosen = chosen or EUCLIDEAN
     q, x = check_pair(queries, corpus, chosen, dtype)
-    return explained(q, x, Request(chosen, eligible_rows(where, len(x.rows)), threads), k, threshold)
+    return explained(q, x, Request(chosen, eligible_of(where, x), threads), k, threshold)

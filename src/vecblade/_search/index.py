@@ -10,13 +10,14 @@ from .. import _core, _metrics, _threads, _writing
 from .._core import BITS
 from .._metrics import Metric, MetricName
 from .._rows import arrays, memory
-from . import file as files
+from .._sources import file as files
 from .engine import (
     NOTHING,
     Corpus,
     Queries,
     Request,
     check_k,
+    check_side,
     check_threshold,
     combined,
     explained,
@@ -45,7 +46,7 @@ class FlatIndex:
 
     Parameters
     ----------
-    corpus : array_like, shape (m, d)
+    corpus : array_like, shape (m, d), or what `vecblade.open` takes or returns
         The rows. They are copied or converted, a few MiB at a time, except memory maps, Arrow columns and
         `bytes`, which are read in place if they can be: see `copy`.
     metric : str
@@ -73,6 +74,8 @@ class FlatIndex:
         The rows, read-only. bfloat16 comes as `astype` returns it.
     nbytes : int
         Bytes of the rows and their codes.
+    copied : int
+        Bytes of the corpus that were copied into memory when the index was made: 0 if it is read in place.
     stats : Explanation
         Totals of all searches so far, with the plan of the last one.
 
@@ -107,7 +110,7 @@ class FlatIndex:
     """
 
     # Whatever else an instance has is a subclass's, or its user's, and pickled with it.
-    __slots__ = ("__dict__", "__weakref__", "_gate", "_held", "_metric", "_reading", "_stats")
+    __slots__ = ("__dict__", "__weakref__", "_copied", "_gate", "_held", "_metric", "_reading", "_stats")
 
     def __init__(
         self,
@@ -124,10 +127,17 @@ class FlatIndex:
         copy = memory.check_copy(copy)
         threads = _threads.resolve(threads)
         _threads.check_progress(progress)
-        rows = arrays.rows(corpus, "corpus", (2,), reading)
-        count, kind = len(rows), arrays.working_dtype(rows)
-        if not (arrays.readable(rows, kind) and memory.stays(corpus, rows, copy)):
+        rows, source = check_side(corpus, "corpus", (2,), reading)
+        if source is not None and source.in_place:
+            rows = source.read(0, len(source)).view(rows.dtype)
+        count, kind, copied = len(rows), arrays.working_dtype(rows), True
+        if source is not None and not source.in_place:
+            rows, count = source.copied(kind, SPARE)
+        elif not (arrays.readable(rows, kind) and memory.stays(corpus, rows, copy)):
             rows = memory.copied(rows, kind, count + count // SPARE)
+        else:
+            copied = False
+        self._copied = rows[:count].nbytes if copied else 0
         self._start(Store.of(chosen, rows, count, threads, progress), reading)
 
     def _start(self, held: Store, reading: str | None) -> None:
@@ -158,6 +168,10 @@ class FlatIndex:
     @property
     def nbytes(self) -> int:
         return self._held.nbytes
+
+    @property
+    def copied(self) -> int:
+        return getattr(self, "_copied", 0)
 
     @property
     def stats(self) -> Explanation:
@@ -208,7 +222,7 @@ class FlatIndex:
                 small = _core.topk_plain(held.metric.number, queries, held.placed, k, held.codes)
                 if small is not None:
                     self._count_in(small[0].told())
-                    return TopK(*small[1:])
+                    return TopK.ranked(*small[1:])
             q, corpus, request = self._asked(held, queries, where, threads, progress)
             found, stats = find_topk(q, corpus, k, request)
             self._count_in(stats)
@@ -263,21 +277,24 @@ class FlatIndex:
         if (reading == "bits") != (self._reading == "bits") and reading is not None:
             takes = repr(self._reading) if self._reading else arrays.type_name(self._held.rows.dtype)
             raise ValueError(f"dtype={dtype!r}, but the index takes {takes}")
-        return arrays.rows(queries, "queries", (1, 2), reading) if reading == "bfloat16" else queries
+        if reading != "bfloat16":
+            return queries
+        q, source = check_side(queries, "queries", (1, 2), reading)
+        return q if source is None else source
 
     def _asked(
         self, held: Store, queries: Any, where: Any, threads: int, progress: Progress
     ) -> tuple[Queries, Corpus, Request]:
         """Both sides of a search, and what is asked. (Another reader may replace self._held meanwhile.)"""
         rows = held.placed
-        q = arrays.rows(queries, "queries", (1, 2), self._reading)
+        q, source = check_side(queries, "queries", (1, 2), self._reading)
         arrays.same_width(q, "queries", rows, "the index")
         single, q = q.ndim == 1, np.atleast_2d(q)
         if rows.dtype in (*arrays.BYTE_INTEGERS, BITS):  # which are measured with their own type only
             q = arrays.exactly(q, "queries", rows.dtype, "the index")
         dtype, _ = arrays.agreed(q, "queries", rows, "the index")
         request = Request(self._metric, held.eligible(where), threads, progress)
-        return Queries(q, dtype, single), Corpus(rows, rows.dtype, held.codes), request
+        return Queries(q, dtype, single, source), Corpus(rows, rows.dtype, held.codes), request
 
     def _count_in(self, stats: tuple[str, int, int, int]) -> None:
         self._gate.guard(self._add_stats, stats)

@@ -277,7 +277,8 @@ def scaled_agree(
 def closest(q: Queries, originals: Corpus, candidates: np.ndarray, k: int, request: Request) -> TopK:
     """The k closest of each query's candidates."""
     shape = len(q), min(k, candidates.shape[1])
-    found = TopK(np.empty(shape, np.int64), np.empty(shape, request.values_of(q, originals)))
+    values, keys = np.empty(shape, request.values_of(q, originals)), np.empty(shape)
+    found = TopK.ranked(np.empty(shape, np.int64), values, keys)
     in_place = arrays.readable(originals.rows, originals.dtype)
     for i, rows in enumerate(np.sort(candidates, axis=1)):
         if in_place:
@@ -287,5 +288,5 @@ def closest(q: Queries, originals: Corpus, candidates: np.ndarray, k: int, reque
         one = replace(q, rows=q.rows[i : i + 1])
         best, _ = find_topk(one, some, shape[1], replace(request, eligible=eligible, progress=None))
         found.indices[i] = best.indices if in_place else rows[best.indices]
-        found.values[i] = best.values
+        found.values[i], keys[i] = best.values, best.keys
     return found

@@ -5,11 +5,39 @@ from typing import NamedTuple
 import numpy as np
 
 
-class TopK(NamedTuple):
-    """The closest corpus rows of each query, best first: row numbers (int64) and metric values."""
-
+class _Found(NamedTuple):
     indices: np.ndarray
     values: np.ndarray
+
+
+class TopK(_Found):
+    """
+    The closest corpus rows of each query, best first: row numbers (int64) and metric values.
+
+    Attributes
+    ----------
+    keys : ndarray or None
+        What they are ranked by: float64, smaller is closer, of the shape of the values. Values are rounded to
+        fewer digits; `merge` needs keys. None of a result that was made of two arrays.
+    exact : bool
+        False of what `merge` made of parts without keys.
+    """
+
+    keys: np.ndarray | None = None
+    exact: bool = True
+
+    @classmethod
+    def ranked(cls, indices: np.ndarray, values: np.ndarray, keys: np.ndarray) -> "TopK":
+        """With keys."""
+        made = cls(indices, values)
+        made.keys = keys
+        return made
+
+    def first(self) -> "TopK":
+        """Of the first query alone."""
+        if self.keys is None:
+            return TopK(self.indices[0], self.values[0])
+        return TopK.ranked(self.indices[0], self.values[0], self.keys[0])
 
 
 class Within(NamedTuple):
@@ -26,7 +54,14 @@ class Within(NamedTuple):
     values: np.ndarray
 
 
-class Explanation(NamedTuple):
+class _Counts(NamedTuple):
+    plan: str
+    pairs: int
+    sifted: int
+    rescored: int
+
+
+class Explanation(_Counts):
     """
     How a search was carried out.
 
@@ -42,9 +77,15 @@ class Explanation(NamedTuple):
         How many of the pairs were compared by codes or by tiles.
     rescored : int
         How many of the pairs were measured by their elements, because nothing had ruled them out.
+    passes : int
+        How many times the corpus was read. A source that is read in blocks is read once for as many queries
+        as fit into some memory, with their neighbours.
     """
 
-    plan: str
-    pairs: int
-    sifted: int
-    rescored: int
+    passes: int = 1
+
+    def with_passes(self, passes: int) -> "Explanation":
+        """The same of a search that read its corpus so many times."""
+        other = Explanation(*self)
+        other.passes = passes
+        return other

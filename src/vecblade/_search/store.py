@@ -135,7 +135,11 @@ class Store:
 
     def numbered(self, found: Found) -> Found:
         """What was found, by numbers instead of places."""
-        return found._replace(indices=self.numbers(found.indices)) if len(self.gone) else found
+        if not len(self.gone):
+            return found
+        numbered = found._replace(indices=self.numbers(found.indices))
+        vars(numbered).update(vars(found))
+        return numbered
 
     # ---- what becomes of it -------------------------------------------------------------
 

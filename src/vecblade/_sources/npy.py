@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from .._search import file as files
+from . import file as files
 
 UNREADABLE = "not a readable .npy file ({})"
 # What else is given in the place of one, by how it begins.
@@ -34,7 +34,7 @@ def mapped(path: str) -> np.ndarray:
         if files.is_special(path):
             raise ValueError(UNREADABLE.format("it is a pipe or a device"))
         with open(path, "rb") as file:
-            shape, in_columns, dtype = _checked(file)
+            shape, in_columns, dtype = header(file, os.fstat(file.fileno()).st_size)
             order: Any = "F" if in_columns else "C"
             return np.memmap(file, dtype, "r", file.tell(), shape, order)
     except FileNotFoundError:
@@ -45,8 +45,8 @@ def mapped(path: str) -> np.ndarray:
         raise ValueError(f"{path}: {error}") from None
 
 
-def _checked(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """The contents of the header, which the numbers follow."""
+def header(file: BinaryIO, size: int) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """The header of a file of this size: shape, whether by columns, and type. The numbers follow it."""
     start = file.read(len(MAGIC) + 2)
     if not start.startswith(MAGIC):
         reason = "it does not begin with the magic bytes of one" if start else "it is empty"
@@ -65,7 +65,7 @@ def _checked(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
         raise ValueError(UNREADABLE.format("its header is damaged, cut off or of another version")) from None
     if dtype.hasobject:
         raise ValueError(UNREADABLE.format("it holds Python objects, not numbers"))
-    needed, there = math.prod(shape) * dtype.itemsize, os.fstat(file.fileno()).st_size - file.tell()
+    needed, there = math.prod(shape) * dtype.itemsize, size - file.tell()
     if there < needed:
         cut = f"it is truncated: {there} bytes of numbers, where its header says {needed}"
         raise ValueError(UNREADABLE.format(cut))
