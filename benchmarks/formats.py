@@ -51,7 +51,7 @@ def readers(folder):
         import zarr as library
 
         data = library.open(folder / "x.zarr", mode="r")
-        for start in range(0, len(data), 32768):
+        for start in range(0, data.shape[0], 32768):
             data[start : start + 32768]
 
     return {"npy": npy, "parquet": parquet, "hdf5": hdf5, "zarr": zarr}

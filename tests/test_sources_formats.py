@@ -14,6 +14,7 @@ from vecblade._sources import base
 def small_blocks(monkeypatch):
     """Blocks of 32 rows, so that small files have several."""
     monkeypatch.setattr(base, "BLOCK", 32 * 24 * 4)
+    monkeypatch.setattr(base, "MAPPED", 2)
 
 
 @pytest.fixture(params=FORMATS)

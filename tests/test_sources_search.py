@@ -171,6 +171,7 @@ def test_progress(tmp_path, monkeypatch):
 
     search(tmp_path / "x.npy", lambda *told: seen.append(told))
     assert len(seen) < 3
+    monkeypatch.setattr(base, "MAPPED", 1)
     seen.clear()
     monkeypatch.setattr(engine, "PAUSE", 0.0)
     for corpus, all_ in ((tmp_path / "x.npy", total), (vb.open(iter(blocks_of(rows, 400))), math.inf)):

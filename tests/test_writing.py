@@ -344,7 +344,7 @@ def test_what_is_no_file_is_not_waited_for(tmp_path, monkeypatch, capsys):
                 vb.FlatIndex.load(path, mmap=mmap)
         for files in (["X.npy", path], [path, "X.npy"]):
             assert main(["search", "--corpus", files[0], "--queries", files[1]]) == 2
-            assert f"{path}: not a readable .npy file (it is a pipe or a device)" in capsys.readouterr().err
+            assert f"{path}: it is a pipe or a device" in capsys.readouterr().err
     with pytest.raises(IsADirectoryError):
         vb.FlatIndex.load(".")
     for path in (3, None):

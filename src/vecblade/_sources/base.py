@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 # Bytes of a block of rows as the core reads it. While one is searched two more may be ready, and what the
 # library of the format holds comes on top.
 BLOCK = 32 << 20
+# Of what is mapped and needs no conversion blocks take no memory of ours, and each costs a search some time.
+MAPPED = 8
 # The codes of 32 rows lie together: blocks are a multiple of that.
 PANEL = 32
 
@@ -205,7 +207,8 @@ class Source:
 
     def pieces(self, dtype: np.dtype[Any], rows: int | None = None) -> Generator[tuple[int, np.ndarray]]:
         """(first row, rows that the core can read, of this type), read ahead."""
-        rows = rows or self.block_rows(dtype.itemsize)
+        as_it_is = not self.slow and self._kind == dtype and self._kind.isnative
+        rows = rows or self.block_rows(dtype.itemsize) * (MAPPED if as_it_is and self.in_place else 1)
 
         def make() -> Generator[tuple[int, np.ndarray]]:
             at = 0
@@ -223,7 +226,7 @@ class Source:
                 )
             self._rows = at
 
-        if not self.slow and self._kind == dtype and self._kind.isnative:
+        if as_it_is:
             return make()
         return ahead(make)
 
