@@ -8,7 +8,7 @@ import tracemalloc
 import numpy as np
 import pytest
 from conftest import DTYPES, METRICS, are_within, closest_first, same_bits
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import vecblade as vb
@@ -79,6 +79,13 @@ def test_small_searches_take_no_other_answer(isa, metric, types):
                 assert same_bits(found.values, full.values)
 
 
+# A distance that rounds to 0.
+@example(
+    search=(np.full((1, 1), 1e-30, np.float32), np.zeros((1, 1), np.float32), None),
+    metric="sqeuclidean",
+    threshold=0.0,
+    threads=1,
+)
 @given(
     searches(),
     st.sampled_from(METRICS),
@@ -91,7 +98,12 @@ def test_within_is_brute_force(isa, search, metric, threshold, threads):
         threshold = abs(threshold)
     found = vb.within(queries, corpus, threshold, metric, where=ids, threads=threads)
     wanted = ref.within(
-        queries.tolist(), corpus.tolist(), threshold, metric, None if ids is None else set(ids)
+        queries.tolist(),
+        corpus.tolist(),
+        threshold,
+        metric,
+        None if ids is None else set(ids),
+        single=corpus.dtype == np.float32,
     )
     assert found.offsets.tolist() == np.cumsum([0] + [len(row) for row in wanted]).tolist()
     assert found.indices.tolist() == [i for row in wanted for i, _ in row]

@@ -13,6 +13,7 @@ kinds of values:
 """
 
 import math
+import struct
 from collections.abc import Callable, Collection, Sequence
 from decimal import Decimal, localcontext
 from fractions import Fraction
@@ -276,20 +277,35 @@ def topk(
     return found
 
 
+def to_single(x: float) -> float:
+    """A number rounded to float32; infinite past its range."""
+    try:
+        single: float = struct.unpack("f", struct.pack("f", x))[0]
+    except OverflowError:
+        return math.copysign(math.inf, x)
+    return single
+
+
 def within(
     queries: Sequence[Sequence[float]],
     corpus: Sequence[Sequence[float]],
     threshold: float,
     metric: str = "euclidean",
     where: Collection[int] | None = None,
+    single: bool = False,
 ) -> list[list[tuple[int, float]]]:
-    """As `vecblade.within`: for each query its (row, value) pairs, by row."""
+    """
+    As `vecblade.within`: for each query its (row, value) pairs, by row.
+
+    With `single` results are float32: values and threshold are rounded to that before they are compared.
+    """
     found = []
+    rounded = to_single if single else float
+    limit = rounded(threshold)
     for q in queries:
         values = {i: METRICS[metric](q, x) for i, x in enumerate(corpus) if where is None or i in where}
-        close = [
-            i for i, v in values.items() if (v >= threshold if metric in SIMILARITIES else v <= threshold)
-        ]
+        held = {i: rounded(v) for i, v in values.items()}
+        close = [i for i, v in held.items() if (v >= limit if metric in SIMILARITIES else v <= limit)]
         found.append([(i, values[i]) for i in close])
     return found
 
