@@ -297,7 +297,7 @@ def within(
     """
     As `vecblade.within`: for each query its (row, value) pairs, by row.
 
-    With `single` results are float32: values and threshold are rounded to that before they are compared.
+    With ``single`` results are float32: values and threshold are rounded to that before they are compared.
     """
     found = []
     rounded = to_single if single else float
