@@ -222,7 +222,9 @@ def test_the_loops_of_limits_set_their_registers(cpu, tmp_path):
         if cpu
         else (["cc"], ["-O2"], [])
     )
-    core = [compiled(compiler, tmp_path, ROOT / "csrc" / name, *flags[:1]) for name in ("limits.c", "cpu.c")]
+    core = [
+        compiled(compiler, tmp_path, ROOT / "csrc/kernels" / name, *flags[:1]) for name in ("peak.c", "cpu.c")
+    ]
     said = output(*runner, linked(compiler, tmp_path, core, "check_limits", *flags))
     assert re.search(r"^\d+ calls, right$", said, re.MULTILINE)
 

@@ -110,7 +110,7 @@ def topk(
         _threads.resolve(None)  # an environment variable may be wrong
         small = _core.topk_plain((chosen or EUCLIDEAN).number, queries, corpus, k)
         if small is not None:
-            return TopK.ranked(*small[1:])
+            return TopK._ranked(*small[1:])
     _threads.check_progress(progress)
     if rescore is not None:
         k, threads, oversample = check_k(k), _threads.resolve(threads), check_oversample(oversample)

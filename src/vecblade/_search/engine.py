@@ -74,7 +74,7 @@ class Queries:
 
     def shaped(self, found: TopK) -> TopK:
         """The results, without their first axis if there is a single query."""
-        return found.first() if self.single else found
+        return found._first() if self.single else found
 
 
 # Bytes that the queries of one pass over a corpus may take, and what is kept of their neighbours.
@@ -251,13 +251,13 @@ def find_topk(q: Queries, corpus: Corpus, k: int, request: Request) -> tuple[Top
             for _, some in pieces:
                 *found, stats = _best(some, corpus, k, request, progress, stats)
                 parts.append(found)
-        stats = stats.with_passes(len(parts))
+        stats = stats._with_passes(len(parts))
     if not parts:
         parts.append([np.empty((len(q), k), np.int64), np.empty((len(q), k), np.float64)])
     indices, keys = parts[0] if len(parts) == 1 else map(np.concatenate, zip(*parts, strict=True))
     values = keys.copy()
     _core.values_of(request.metric.number, corpus.rows.shape[1], values)
-    return TopK.ranked(indices, rounded(values, request.values_of(q, corpus)), keys), stats
+    return TopK._ranked(indices, rounded(values, request.values_of(q, corpus)), keys), stats
 
 
 def rounded(values: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
@@ -311,7 +311,7 @@ def find_within(q: Queries, corpus: Corpus, threshold: float, request: Request) 
                     parts.append((first, start, *job.found()))
     alone = len(parts) == 1 and parts[0][:2] == (0, 0)
     offsets, indices, values = parts[0][2:] if alone else _joined(parts, queries)
-    return Within(offsets, indices, rounded(values, dtype)), stats.with_passes(max(1, passes))
+    return Within(offsets, indices, rounded(values, dtype)), stats._with_passes(max(1, passes))
 
 
 def explained(

@@ -222,7 +222,7 @@ class FlatIndex:
                 small = _core.topk_plain(held.metric.number, queries, held.placed, k, held.codes)
                 if small is not None:
                     self._count_in(small[0].told())
-                    return TopK.ranked(*small[1:])
+                    return TopK._ranked(*small[1:])
             q, corpus, request = self._asked(held, queries, where, threads, progress)
             found, stats = find_topk(q, corpus, k, request)
             self._count_in(stats)

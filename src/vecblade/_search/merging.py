@@ -1,7 +1,5 @@
 """Results of parts of a corpus put together (`merge`), and one result compared with another (`recall`)."""
 
-from __future__ import annotations
-
 import operator
 from collections.abc import Sequence
 from typing import Any, overload

@@ -278,7 +278,7 @@ def closest(q: Queries, originals: Corpus, candidates: np.ndarray, k: int, reque
     """The k closest of each query's candidates."""
     shape = len(q), min(k, candidates.shape[1])
     values, keys = np.empty(shape, request.values_of(q, originals)), np.empty(shape)
-    found = TopK.ranked(np.empty(shape, np.int64), values, keys)
+    found = TopK._ranked(np.empty(shape, np.int64), values, keys)
     in_place = arrays.readable(originals.rows, originals.dtype)
     for i, rows in enumerate(np.sort(candidates, axis=1)):
         if in_place:

@@ -1,6 +1,6 @@
 """What searches return."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -8,6 +8,9 @@ import numpy as np
 class _Found(NamedTuple):
     indices: np.ndarray
     values: np.ndarray
+
+
+_Found.__module__ = "vecblade"  # as its heirs: help shows no private module
 
 
 class TopK(_Found):
@@ -27,17 +30,17 @@ class TopK(_Found):
     exact: bool = True
 
     @classmethod
-    def ranked(cls, indices: np.ndarray, values: np.ndarray, keys: np.ndarray) -> "TopK":
+    def _ranked(cls, indices: np.ndarray, values: np.ndarray, keys: np.ndarray) -> Self:
         """With keys."""
         made = cls(indices, values)
         made.keys = keys
         return made
 
-    def first(self) -> "TopK":
+    def _first(self) -> Self:
         """Of the first query alone."""
         if self.keys is None:
-            return TopK(self.indices[0], self.values[0])
-        return TopK.ranked(self.indices[0], self.values[0], self.keys[0])
+            return type(self)(self.indices[0], self.values[0])
+        return self._ranked(self.indices[0], self.values[0], self.keys[0])
 
 
 class Within(NamedTuple):
@@ -59,6 +62,9 @@ class _Counts(NamedTuple):
     pairs: int
     sifted: int
     rescored: int
+
+
+_Counts.__module__ = "vecblade"
 
 
 class Explanation(_Counts):
@@ -84,8 +90,8 @@ class Explanation(_Counts):
 
     passes: int = 1
 
-    def with_passes(self, passes: int) -> "Explanation":
+    def _with_passes(self, passes: int) -> Self:
         """The same of a search that read its corpus so many times."""
-        other = Explanation(*self)
+        other = type(self)(*self)
         other.passes = passes
         return other

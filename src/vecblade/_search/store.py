@@ -138,7 +138,8 @@ class Store:
         if not len(self.gone):
             return found
         numbered = found._replace(indices=self.numbers(found.indices))
-        vars(numbered).update(vars(found))
+        for name, value in getattr(found, "__dict__", {}).items():  # of TopK
+            setattr(numbered, name, value)
         return numbered
 
     # ---- what becomes of it -------------------------------------------------------------
