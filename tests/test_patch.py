@@ -135,7 +135,7 @@ def test_many_threads(monkeypatch):
     expected, wrong = distance.cdist(X, X, "cityblock"), []
 
     def work(seed):
-        for i in range(60):
+        for i in range(25):
             with vb.patch(log=(i + seed) % 2 == 0):
                 if not is_patched():
                     wrong.append("not patched inside a block")
