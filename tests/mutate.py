@@ -1,8 +1,9 @@
 """
-Whether the suite notices a wrong bound: ``python tests/mutate.py``.
+Whether the suite notices a wrong bound: ``python tests/mutate.py [words]``.
 
-Each mutation weakens the bound by which a search rules rows out (csrc/codes.c) or a matrix is settled (csrc/recheck.c), in a copy of
-the sources, which is built and tested. A mutation with which the tests pass is an error.
+Each mutation weakens a bound by which a search rules rows out, or a matrix is settled, in a copy of the sources, which
+is built and tested. A mutation with which the tests pass is an error. With words, such as ``scan_tiles.c rows-lose``, only
+those are tried whose file or meaning has one of them.
 """
 
 import os
@@ -107,6 +108,25 @@ MUTATIONS = (
         "the screen finds dot products 2% smaller",
     ),
     ("csrc/scorer.c", "s->d, bar) - 1.3 * e;", "s->d, bar) + 0.02;", "the screen finds cosines 0.02 smaller"),
+    (
+        "csrc/scan_tiles.c",
+        "/ 64.0 + 96.0) * 0x1p-24",
+        "/ 64.0 + 96.0) * 0x1p-30",
+        "tiles are a sixtieth as far off",
+    ),
+    (
+        "csrc/scan_tiles.c",
+        "slack = 2.0 * query->doubt +",
+        "slack = -4.0 * query->doubt +",
+        "the best of tiles are better",
+    ),
+    (
+        "csrc/recheck.c",
+        "/ 8.0 + 128.0) * 0x1p-53 * t",
+        "* 0.0 + 0.0) * 0x1p-53 * t",
+        "squared distances by products are exact",
+    ),
+    ("csrc/recheck.c", "2.0 * fabs(m) * k * both", "0.0 * fabs(m) * k * both", "norms are exact"),
     ("csrc/epilogues.h", "+ 512.0) * 0x1p-56", "+ 512.0) * 0x1p-70", "a cosine's sums have no error"),
     ("csrc/live.c", "if (*run > most)", "if (*run >= most)", "of equal rows one less is looked at"),
     ("csrc/live.c", "? *run : 0) +", "? *run : 1) +", "a row that repeats nothing repeats one"),
@@ -121,6 +141,13 @@ MUTATIONS = (
 HARMLESS = "rows without a cosine are ruled in"
 
 
+def chosen(words):
+    """All mutations, or those with one of the words, in which - stands for a space."""
+    words = [word.replace("-", " ") for word in words]
+    found = [m for m in MUTATIONS if not words or any(word in m[0] or word in m[3] for word in words)]
+    return found or sys.exit(f"no mutation has one of the words {words}")
+
+
 def main():
     failed = []
     with tempfile.TemporaryDirectory() as folder:
@@ -129,11 +156,12 @@ def main():
             ".git", ".venv", "build", "*.so", "_core.c", "__pycache__", ".nox", "*.egg-info"
         )
         shutil.copytree(ROOT, copy, ignore=skip)
-        for name, text, change, meaning in MUTATIONS:
+        for name, text, _, _ in MUTATIONS:
+            if (count := Path(copy, name).read_text(encoding="utf-8").count(text)) != 1:
+                sys.exit(f"{name} has {count} times {text!r}: bring the mutations up to date")
+        for name, text, change, meaning in chosen(sys.argv[1:]):
             source = Path(copy, name)
             before = source.read_text(encoding="utf-8")
-            if before.count(text) != 1:
-                sys.exit(f"{name} has {before.count(text)} times {text!r}: bring the mutations up to date")
             source.write_text(before.replace(text, change), encoding="utf-8")
             found = tested(copy)
             source.write_text(before, encoding="utf-8")
