@@ -106,8 +106,10 @@ def test_searches(isa, kind, single, n):
     mask = random.random(n) < 0.4
     for metric in kind.metrics():
         with at_scalar():
-            values = [[getattr(vb, metric)(a, b, **kind.options) for b in x] for a in q]
-        values = np.array(values, np.float64)
+            if kind.whole:
+                values = getattr(vb, metric)(q[:, None], x, **kind.options).astype(np.float64)
+            else:  # in float64, which results of these types are not
+                values = getattr(vb, metric)(kind.numbers(queries)[:, None], kind.numbers(X))
         index = vb.FlatIndex(x, metric, **kind.options)
         for where in (None, mask, np.flatnonzero(mask)[::-1]):
             eligible = np.arange(n) if where is None else np.flatnonzero(mask)
