@@ -27,7 +27,7 @@
  *
  * where a bar has been subtracted in between. What is compared are canonical values, which are off themselves: squared
  * distances by less than is left in e; cosines by vb_cosine_error; dot products by (d / 16 + 16) 2^-53 of |q|^2 + |x|^2 (both
- * scaled by p), where q.c is computed likewise.
+ * scaled by p), and q.c, summed one by one, by 2 d 2^-53 of |q|^2 + |c|^2.
  *
  * So a row may be kept for a bar b if rank - e (A + B) <= b + some: as
  *
@@ -60,7 +60,7 @@ static int is_dot(const vb_search *s) { return vb_metrics[s->metric].geometry ==
 static double error_of(size_t d) { return ((double)d / 64.0 + 96.0) * 0x1p-24; }
 
 /* More than what dot products, in units of |q|^2 + |x|^2, and ranks of angles, are off for being canonical values. */
-static double dot_error(size_t d) { return ((double)d / 8.0 + 64.0) * 0x1p-53; }
+static double dot_error(size_t d) { return (2.0 * (double)d + 64.0) * 0x1p-53; }
 static double angle_error(size_t d) { return 4.0 * vb_cosine_error(d) + 0x1p-64; }
 
 /* The rows of a chunk: whole panels, which stay in L2. */
@@ -100,7 +100,7 @@ size_t vb_by_tiles_lay_out(const vb_search *s, char *base, vb_by_tiles *w)
 
 typedef enum { ORDINARY, APART, DEAD } standing;
 
-/* Row x, as it is subtracted from: of unit length for angles. Returns whether it has a value at all. */
+/* Row x in float64, of unit norm for angles, and its square; DEAD: it makes NaN of every value. */
 static standing widen(const vb_search *s, const char *x, double *out, double *square)
 {
     vb_kernels.pair[VB_DOT][s->corpus.type](x, x, s->d, square);
@@ -244,6 +244,18 @@ void vb_by_tiles_begin(const vb_search *s, vb_by_tiles *w, const vb_scorer *scor
     memset(w->packed + count * pitch_of(s), 0, VB_MOST_ROWS * pitch_of(s) * sizeof *w->packed);
 }
 
+/* The last `held` of n rows, from their copies to their panel. */
+static void place(const vb_search *s, const vb_by_tiles *w, size_t held, size_t n)
+{
+    const size_t columns = tile_of()->columns, first = n - held;
+    const char *copies[8];
+
+    for (size_t i = 0; i < held; i++)
+        copies[i] = (const char *)(w->copies + i * pitch_of(s));
+    vb_interleave(sizeof(float), held, copies, columns, s->d,
+                  w->panels + (first / columns * s->d * columns + first % columns) * sizeof(float));
+}
+
 /* The next rows of the span that can be of use, as panels; of those that tiles tell nothing of, only the ids. Returns how many rows
  * there were, of which *n are packed. */
 static size_t pack_rows(const vb_search *s, vb_by_tiles *w, size_t *at, size_t end, size_t most_equal, size_t *n,
@@ -252,7 +264,6 @@ static size_t pack_rows(const vb_search *s, vb_by_tiles *w, size_t *at, size_t e
     const size_t columns = tile_of()->columns, most = most_rows(s), bytes = s->d * vb_type_size(s->corpus.type);
     const size_t most_dead = most_equal == SIZE_MAX ? 0 : most_equal; /* no threshold finds them */
     const double error = error_of(s->d);
-    const char *copies[8];
     size_t met = 0, held = 0;
 
     *n = *n_apart = 0;
@@ -289,20 +300,14 @@ static size_t pack_rows(const vb_search *s, vb_by_tiles *w, size_t *at, size_t e
             w->facts[*n] = vb_at_most((is_dot(s) ? 0.0 : square) - doubt);
             w->doubts[*n] = vb_at_least(2.0 * doubt);
         }
-        copies[held++] = (const char *)copy;
         ++*n;
-        if (held == vb_min(8, columns)) {
-            const size_t first = *n - held;
-            vb_interleave(sizeof(float), held, copies, columns, s->d,
-                          w->panels + (first / columns * s->d * columns + first % columns) * sizeof(float));
+        if (++held == vb_min(8, columns)) {
+            place(s, w, held, *n);
             held = 0;
         }
     }
-    if (held) {
-        const size_t first = *n - held;
-        vb_interleave(sizeof(float), held, copies, columns, s->d,
-                      w->panels + (first / columns * s->d * columns + first % columns) * sizeof(float));
-    }
+    if (held)
+        place(s, w, held, *n);
     for (size_t j = *n; j % columns; j++) {
         float *column = (float *)w->panels + j / columns * s->d * columns + j % columns;
         for (size_t i = 0; i < s->d; i++)

@@ -393,6 +393,13 @@ def test_any_row_that_float32_cannot_tell_from_the_best(isa, metric):
         check(metric, np.repeat([[0.7], [-1.1]], d, axis=1).astype(np.float32), rows.astype(np.float32))
 
 
+def test_any_rows_very_far_from_the_origin(isa):
+    """Their products with what is subtracted are a million million times those that tell them apart."""
+    queries, X = 1e6 + gaussian(1, 3, 300), 1e6 + gaussian(2, M, 300)
+    for metric in METRICS:
+        check(metric, queries, X, (20,), thresholds=metric == "dot")
+
+
 def test_plans():
     X = gaussian(0, 3000, 16)
     index = vb.FlatIndex(X)

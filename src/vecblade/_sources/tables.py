@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -52,7 +53,7 @@ class Unit:
     part: Any = None
 
 
-class Table(Source):
+class Table(Source, ABC):
     """Rows of a column of lists of numbers."""
 
     def __init__(
@@ -75,9 +76,9 @@ class Table(Source):
             ends.append(at)
         self._ends = ends
 
+    @abstractmethod
     def batches(self, unit: Unit, columns: list[str], rows: int) -> Iterator[tuple[int, Any]]:
         """(Number in the file of the first row, at most so many rows that the filter leaves), in order."""
-        raise NotImplementedError
 
     # ---- vectors ------------------------------------------------------------------------
 
